@@ -1,0 +1,3 @@
+//! Tests against a running broker.
+
+fn main() {}
