@@ -10,6 +10,7 @@ pub mod batch;
 mod ids;
 mod names;
 mod time;
+pub mod topic_config;
 
 pub use ids::{
     GenerationId, LeaderEpoch, LogId, NamespaceId, Offset, PartitionIndex, ProducerEpoch,

@@ -1,0 +1,278 @@
+//! A topic's configuration: every name that Kafka 4.4 knows, its values checked as Kafka checks
+//! them, and a typed view of those that have an effect here.
+
+mod table;
+mod value;
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+pub use table::{DEFINITIONS, Definition, Effect, Kind, definition};
+pub use value::Valid;
+
+use crate::batch::{Compression, TimestampType};
+
+/// Why a setting is refused; the texts are those Kafka's users know.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum TopicConfigError {
+    #[error("Unknown topic config name: {0}")]
+    Unknown(String),
+    #[error("Invalid value {value} for configuration {name}: {reason}")]
+    Invalid {
+        name: &'static str,
+        value: String,
+        reason: String,
+    },
+    #[error("Null value not supported for topic configs: {0}")]
+    Null(String),
+    #[error("Can't APPEND or SUBTRACT {0}: it is not a list")]
+    NotAList(&'static str),
+}
+
+/// The settings a topic was given; what it was not given has its default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TopicConfig {
+    given: BTreeMap<&'static str, String>,
+}
+
+impl TopicConfig {
+    /// Gives one setting a value.
+    ///
+    /// # Errors
+    /// An unknown name, or a value outside what Kafka accepts for it.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), TopicConfigError> {
+        let definition = known(name)?;
+        let value = value.trim();
+        value::check(definition, value)?;
+        self.given.insert(definition.name, value.to_owned());
+        Ok(())
+    }
+
+    /// Takes one setting back to its default.
+    ///
+    /// # Errors
+    /// An unknown name.
+    pub fn unset(&mut self, name: &str) -> Result<(), TopicConfigError> {
+        self.given.remove(known(name)?.name);
+        Ok(())
+    }
+
+    /// Adds to a list setting the items that it lacks (KIP-339 APPEND).
+    ///
+    /// # Errors
+    /// An unknown name, one that is no list, or an unacceptable result.
+    pub fn append(&mut self, name: &str, items: &str) -> Result<(), TopicConfigError> {
+        let mut list = self.list(name)?;
+        for item in split_list(items) {
+            if !list.contains(&item) {
+                list.push(item);
+            }
+        }
+        self.set(name, &list.join(","))
+    }
+
+    /// Takes items out of a list setting (KIP-339 SUBTRACT).
+    ///
+    /// # Errors
+    /// An unknown name, one that is no list, or an unacceptable result.
+    pub fn subtract(&mut self, name: &str, items: &str) -> Result<(), TopicConfigError> {
+        let gone: Vec<String> = split_list(items).collect();
+        let mut list = self.list(name)?;
+        list.retain(|item| !gone.contains(item));
+        self.set(name, &list.join(","))
+    }
+
+    fn list(&self, name: &str) -> Result<Vec<String>, TopicConfigError> {
+        let definition = known(name)?;
+        if definition.kind != Kind::List {
+            return Err(TopicConfigError::NotAList(definition.name));
+        }
+        Ok(split_list(self.value(definition)).collect())
+    }
+
+    /// The value given for `definition`, or its default.
+    #[must_use]
+    pub fn value(&self, definition: &Definition) -> &str {
+        self.given
+            .get(definition.name)
+            .map_or(definition.default, String::as_str)
+    }
+
+    /// The value given for `name`, if one was.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&str> {
+        self.given.get(name).map(String::as_str)
+    }
+
+    /// What was given, by name.
+    pub fn iter_given(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.given
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+    }
+
+    fn number(&self, name: &str) -> i64 {
+        definition(name)
+            .and_then(|known| self.value(known).parse().ok())
+            .unwrap_or(-1)
+    }
+
+    /// How long records are kept, by their timestamps; `None` is for ever.
+    #[must_use]
+    pub fn retention_ms(&self) -> Option<i64> {
+        let retention = self.number("retention.ms");
+        (retention >= 0).then_some(retention)
+    }
+
+    /// How many bytes a partition keeps; `None` is without limit.
+    #[must_use]
+    pub fn retention_bytes(&self) -> Option<u64> {
+        u64::try_from(self.number("retention.bytes")).ok()
+    }
+
+    /// The largest batch a producer may send.
+    #[must_use]
+    pub fn max_message_bytes(&self) -> usize {
+        usize::try_from(self.number("max.message.bytes")).unwrap_or(0)
+    }
+
+    /// Whether old records are deleted by time and size.
+    #[must_use]
+    pub fn deletes(&self) -> bool {
+        self.policies().any(|policy| policy == "delete")
+    }
+
+    /// Whether the topic keeps the last record of each key.
+    #[must_use]
+    pub fn compacts(&self) -> bool {
+        self.policies().any(|policy| policy == "compact")
+    }
+
+    fn policies(&self) -> impl Iterator<Item = String> {
+        split_list(definition("cleanup.policy").map_or("", |known| self.value(known)))
+    }
+
+    /// Whose clock stamps the records.
+    #[must_use]
+    pub fn timestamp_type(&self) -> TimestampType {
+        match self.given("message.timestamp.type") {
+            Some("LogAppendTime") => TimestampType::LogAppendTime,
+            _ => TimestampType::CreateTime,
+        }
+    }
+
+    /// How far a record's timestamp may lie in the past, in milliseconds.
+    #[must_use]
+    pub fn timestamp_before_max_ms(&self) -> i64 {
+        self.number("message.timestamp.before.max.ms")
+    }
+
+    /// How far a record's timestamp may lie in the future, in milliseconds.
+    #[must_use]
+    pub fn timestamp_after_max_ms(&self) -> i64 {
+        self.number("message.timestamp.after.max.ms")
+    }
+
+    /// The codec that stored batches must have; `None` keeps what the producer chose.
+    #[must_use]
+    pub fn compression(&self) -> Option<Compression> {
+        match self.given("compression.type") {
+            Some("uncompressed") => Some(Compression::None),
+            Some("gzip") => Some(Compression::Gzip),
+            Some("snappy") => Some(Compression::Snappy),
+            Some("lz4") => Some(Compression::Lz4),
+            Some("zstd") => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+}
+
+fn known(name: &str) -> Result<&'static Definition, TopicConfigError> {
+    definition(name).ok_or_else(|| TopicConfigError::Unknown(name.to_owned()))
+}
+
+fn split_list(text: &str) -> impl Iterator<Item = String> {
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_default_is_acceptable_and_names_are_sorted() {
+        for known in DEFINITIONS {
+            assert_eq!(value::check(known, known.default), Ok(()), "{}", known.name);
+            assert_eq!(definition(known.name), Some(known));
+        }
+        assert!(DEFINITIONS.is_sorted_by_key(|known| known.name));
+    }
+
+    #[test]
+    fn refusals_name_the_setting_and_the_reason() {
+        let mut config = TopicConfig::default();
+        let cases = [
+            (
+                "retention.mss",
+                "1",
+                "Unknown topic config name: retention.mss",
+            ),
+            (
+                "retention.ms",
+                "soon",
+                "Invalid value soon for configuration retention.ms: Not a number of type LONG",
+            ),
+            (
+                "retention.ms",
+                "-5",
+                "Invalid value -5 for configuration retention.ms: Value must be at least -1",
+            ),
+            (
+                "cleanup.policy",
+                "delete,shrink",
+                "Invalid value delete,shrink for configuration cleanup.policy: \
+                 String must be one of: compact, delete",
+            ),
+            (
+                "message.timestamp.type",
+                "createtime",
+                "Invalid value createtime for configuration message.timestamp.type: \
+                 String must be one of: CreateTime, LogAppendTime",
+            ),
+            (
+                "min.cleanable.dirty.ratio",
+                "1.5",
+                "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: \
+                 Value must be no more than 1",
+            ),
+        ];
+        for (name, value, text) in cases {
+            assert_eq!(config.set(name, value).unwrap_err().to_string(), text);
+        }
+        assert_eq!(config, TopicConfig::default());
+    }
+
+    #[test]
+    fn the_typed_view_follows_what_was_given() {
+        let mut config = TopicConfig::default();
+        assert_eq!(config.retention_ms(), Some(604_800_000));
+        assert_eq!(config.max_message_bytes(), 1_048_588);
+        assert!(config.deletes() && !config.compacts());
+        config.set("retention.ms", "-1").unwrap();
+        config.append("cleanup.policy", "compact").unwrap();
+        config.set("compression.type", "zstd").unwrap();
+        assert_eq!(config.retention_ms(), None);
+        assert!(config.deletes() && config.compacts());
+        config.subtract("cleanup.policy", "delete").unwrap();
+        assert!(!config.deletes());
+        assert_eq!(config.compression(), Some(Compression::Zstd));
+        config.unset("retention.ms").unwrap();
+        assert_eq!(config.retention_ms(), Some(604_800_000));
+        let refused = config.append("retention.ms", "1").unwrap_err();
+        assert_eq!(refused, TopicConfigError::NotAList("retention.ms"));
+    }
+}
