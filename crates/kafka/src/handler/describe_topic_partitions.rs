@@ -74,9 +74,16 @@ fn wanted(
         let all = call.access.topics().into_iter();
         return all.map(|view| (view.name.to_string(), Ok(view))).collect();
     }
-    let names: BTreeSet<&str> = request.topics.iter().map(|topic| topic.name.as_str()).collect();
+    let names: BTreeSet<&str> = request
+        .topics
+        .iter()
+        .map(|topic| topic.name.as_str())
+        .collect();
     let find = |name: &str| call.access.topic_to_describe(TopicRef::Name(name));
-    names.into_iter().map(|name| (name.to_owned(), find(name))).collect()
+    names
+        .into_iter()
+        .map(|name| (name.to_owned(), find(name)))
+        .collect()
 }
 
 /// A reply that fills up.
@@ -118,7 +125,9 @@ impl Page {
 }
 
 fn failed(name: WireName, error: ErrorCode) -> Topic {
-    Topic::default().with_name(Some(name)).with_error_code(error.code())
+    Topic::default()
+        .with_name(Some(name))
+        .with_error_code(error.code())
 }
 
 fn partition(view: &TopicView, index: i32) -> Partition {

@@ -75,7 +75,9 @@ fn judge(call: &Call<'_>, key_type: i8) -> Result<(), Refusal> {
         ),
         other => refuse(
             ErrorCode::InvalidRequest,
-            format!("FindCoordinator asked for coordinator with type code {other} which is not supported."),
+            format!(
+                "FindCoordinator asked for coordinator with type code {other} which is not supported."
+            ),
         ),
     }
 }

@@ -129,7 +129,9 @@ fn answer(
     let entry = ListOffsetsPartitionResponse::default().with_partition_index(index);
     match found {
         Ok(Some(at)) => {
-            let entry = entry.with_offset(at.offset.0).with_timestamp(at.timestamp.0);
+            let entry = entry
+                .with_offset(at.offset.0)
+                .with_timestamp(at.timestamp.0);
             if version < EPOCH_FROM {
                 return entry;
             }

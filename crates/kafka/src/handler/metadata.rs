@@ -16,9 +16,7 @@ use hub::{
 use kafka_protocol::messages::{
     MetadataRequest, MetadataResponse, TopicName as WireName,
     metadata_request::MetadataRequestTopic,
-    metadata_response::{
-        MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
-    },
+    metadata_response::{MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic},
 };
 use model::{TopicId, TopicName};
 use wire::error_code::ErrorCode;

@@ -36,7 +36,9 @@ fn look_up(call: &Call<'_>, request: OffsetForLeaderTopic) -> OffsetForLeaderTop
     let name = TopicRef::Name(&request.topic);
     let topic = call.access.topic_to_listen(name);
     let end_of = |wanted: &OffsetForLeaderPartition| {
-        let topic = topic.as_ref().map_err(|error| codes::access(*error, name))?;
+        let topic = topic
+            .as_ref()
+            .map_err(|error| codes::access(*error, name))?;
         let partition = topic
             .partition(PartitionIndex(wanted.partition))
             .ok_or(ErrorCode::UnknownTopicOrPartition)?;

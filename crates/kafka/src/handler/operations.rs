@@ -44,7 +44,10 @@ pub(super) const fn on_cluster(rights: Rights) -> i32 {
     bits(&[
         (any(rights), DESCRIBE | DESCRIBE_CONFIGS),
         (rights.send, IDEMPOTENT_WRITE),
-        (rights.manage, CREATE | ALTER | ALTER_CONFIGS | CLUSTER_ACTION),
+        (
+            rights.manage,
+            CREATE | ALTER | ALTER_CONFIGS | CLUSTER_ACTION,
+        ),
     ])
 }
 
@@ -63,8 +66,15 @@ mod tests {
 
     #[test]
     fn operations_follow_from_rights() {
-        let listen = Rights { listen: true, ..Rights::default() };
-        let manage = Rights { send: true, listen: true, manage: true };
+        let listen = Rights {
+            listen: true,
+            ..Rights::default()
+        };
+        let manage = Rights {
+            send: true,
+            listen: true,
+            manage: true,
+        };
         assert_eq!(on_topic(Rights::default()), 0);
         assert_eq!(on_topic(listen), READ | DESCRIBE | DESCRIBE_CONFIGS);
         // What Kafka's tools print for a topic with every operation.

@@ -84,14 +84,14 @@ fn silent(topics: Vec<StagedTopic>, throttle: Throttle) -> Answer<ProduceRespons
     let silence = move || Answered::new(Content::Silent).throttled(throttle);
     let early = topics.iter().find_map(StagedTopic::early_failure);
     if let Some(reason) = early {
-        return Answer::Ready(
-            silence().closing(reason).counted(RequestResult::UserError),
-        );
+        return Answer::Ready(silence().closing(reason).counted(RequestResult::UserError));
     }
     Answer::Later(Box::pin(async move {
         for topic in topics {
             if let Some(reason) = topic.failure().await {
-                return silence().closing(reason).counted(RequestResult::ServerError);
+                return silence()
+                    .closing(reason)
+                    .counted(RequestResult::ServerError);
             }
         }
         silence()
@@ -155,7 +155,10 @@ struct Refusal {
 
 impl Refusal {
     fn new(error: ErrorCode, message: impl ToString) -> Self {
-        Self { error, message: message.to_string() }
+        Self {
+            error,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -186,11 +189,18 @@ impl StagedTopic {
             (index, appending)
         });
         let partitions = partitions.collect();
-        Self { topic: data, partitions, by_id }
+        Self {
+            topic: data,
+            partitions,
+            by_id,
+        }
     }
 
     fn throttle(&self) -> Duration {
-        let appending = self.partitions.iter().filter_map(|(_, staged)| staged.as_ref().ok());
+        let appending = self
+            .partitions
+            .iter()
+            .filter_map(|(_, staged)| staged.as_ref().ok());
         appending.map(Appending::throttle).max().unwrap_or_default()
     }
 
@@ -266,7 +276,10 @@ fn append(
     let batch = check(version, data.records)?;
     let partition = topic.partition(PartitionIndex(data.index)).ok_or_else(|| {
         let error = ErrorCode::UnknownTopicOrPartition;
-        Refusal::new(error, format!("{} has no partition {}", topic.name(), data.index))
+        Refusal::new(
+            error,
+            format!("{} has no partition {}", topic.name(), data.index),
+        )
     })?;
     partition
         .append(vec![batch], acks)
@@ -275,9 +288,14 @@ fn append(
 
 /// Exactly one sound batch, in a codec that the version may send.
 fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
-    let records = records.filter(|records| !records.is_empty()).ok_or_else(|| {
-        Refusal::new(ErrorCode::InvalidRecord, "a partition needs exactly one record batch")
-    })?;
+    let records = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::InvalidRecord,
+                "a partition needs exactly one record batch",
+            )
+        })?;
     let refused = |error| Refusal::new(codes::batch(&error), error);
     let batch = Batch::check(records).map_err(refused)?;
     let codec = batch.header().attributes.compression().map_err(refused)?;

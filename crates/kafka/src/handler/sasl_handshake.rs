@@ -42,18 +42,24 @@ impl LoginHandler for SaslHandshake {
         let peer = &session.peer;
         let mechanism = request.mechanism;
         let response = SaslHandshakeResponse::default();
-        match session.login.handshake(&kafka.hub, peer, &mechanism, framing) {
+        match session
+            .login
+            .handshake(&kafka.hub, peer, &mechanism, framing)
+        {
             Ok(()) => response.with_mechanisms(vec![mechanism]).into(),
-            Err(HandshakeError::State) => Answered::from(
-                response.with_error_code(ErrorCode::IllegalSaslState.code()),
-            )
-            .closing("a SASL handshake where none is due"),
+            Err(HandshakeError::State) => {
+                Answered::from(response.with_error_code(ErrorCode::IllegalSaslState.code()))
+                    .closing("a SASL handshake where none is due")
+            }
             Err(HandshakeError::Mechanism(error)) => Answered::from(
                 response
                     .with_error_code(ErrorCode::UnsupportedSaslMechanism.code())
                     .with_mechanisms(error.offered.iter().map(text).collect()),
             )
-            .closing(format!("SASL mechanism {} is not offered", mechanism.escape_debug())),
+            .closing(format!(
+                "SASL mechanism {} is not offered",
+                mechanism.escape_debug()
+            )),
         }
     }
 }
