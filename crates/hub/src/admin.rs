@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::topic_config::TopicConfigError;
 use model::{
     Offset, PartitionIndex, ProducerEpoch, ProducerId, TopicId, TopicName, TopicNameError,
 };
@@ -10,7 +11,7 @@ use thiserror::Error;
 use crate::{
     Access,
     access::TopicRef,
-    topic_config::{ConfigChange, ConfigEntry, ConfigError},
+    configs::{ConfigChange, ConfigEntry},
 };
 
 /// A topic to be made.
@@ -53,7 +54,7 @@ pub enum CreateTopicError {
     #[error("Replication factor must be larger than 0, or -1 to use the default value.")]
     ReplicationFactor,
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] TopicConfigError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
@@ -137,7 +138,7 @@ pub enum AlterConfigsError {
     #[error("unknown in this namespace")]
     Unknown,
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] TopicConfigError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }

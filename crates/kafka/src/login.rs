@@ -12,7 +12,7 @@ use hub::{
     Access, Hub,
     login::{Login as Exchange, LoginError, LoginStep, Origin, UnknownMechanism},
 };
-use wire::ApiKey;
+use wire::api::ApiKey;
 
 use crate::{
     handler::Throttle,

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use hub::{Clock, Hub};
 use model::{NamespaceName, Now};
 use thiserror::Error;
-use wire::{FrameLimits, RequestFrame};
+use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
 
 use crate::{
     address::{Advertised, Endpoint},
@@ -104,7 +104,7 @@ pub enum FrameRefused {
     #[error("the client speaks HTTP on a Kafka listener")]
     Http,
     #[error(transparent)]
-    Frame(#[from] wire::FrameError),
+    Frame(#[from] FrameError),
 }
 
 impl Kafka {
@@ -167,19 +167,25 @@ impl Session {
     pub fn frame_limit(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, FrameRefused> {
         match prefix {
             [0x16, 0x03, ..] if !self.state.peer.tls => return Err(FrameRefused::Tls),
-            [b'G', b'E', b'T', b' '] | [b'P', b'O', b'S', b'T'] | [b'P', b'U', b'T', b' ']
-            | [b'H', b'E', b'A', b'D'] | [b'O', b'P', b'T', b'I'] => {
+            [b'G', b'E', b'T', b' ']
+            | [b'P', b'O', b'S', b'T']
+            | [b'P', b'U', b'T', b' ']
+            | [b'H', b'E', b'A', b'D']
+            | [b'O', b'P', b'T', b'I'] => {
                 return Err(FrameRefused::Http);
             }
             _ => {}
         }
         let frames = &self.state.kafka.limits.frames;
-        let limit_bytes = match (self.state.login.access().is_some(), first.first_chunk::<2>()) {
+        let limit_bytes = match (
+            self.state.login.access().is_some(),
+            first.first_chunk::<2>(),
+        ) {
             (false, _) => frames.before_login_bytes_max,
-            (true, Some(key)) => frames.limit(wire::Login::Done, i16::from_be_bytes(*key)),
+            (true, Some(key)) => frames.limit(frame::Login::Done, i16::from_be_bytes(*key)),
             (true, None) => frames.largest(),
         };
-        Ok(wire::frame_length(prefix, limit_bytes)?)
+        Ok(frame::frame_length(prefix, limit_bytes)?)
     }
 
     /// Takes one frame, its length prefix taken off, to its first stage: whatever has an order

@@ -5,7 +5,11 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use hub::{Access, observe::RequestResult};
 use model::Now;
-use wire::{ApiKey, Request, RequestFrame};
+use wire::{
+    api::ApiKey,
+    codec::{self, Request},
+    frame::{RequestFrame, ResponseFrame},
+};
 
 use crate::{
     handler::{
@@ -29,7 +33,9 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
     let version = request.api_version;
     let Some(row) = request.api.and_then(registry::find) else {
         let (key, name) = (request.api_key, session.client_name(&request));
-        return Staged::Close(format!("API key {key} version {version} is unknown, from {name}"));
+        return Staged::Close(format!(
+            "API key {key} version {version} is unknown, from {name}"
+        ));
     };
     let api = row.api;
     let access = session.login.access().cloned();
@@ -44,7 +50,16 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         (Run::Anyone(run), _) => run(session, &request, now),
         (Run::Caller(run), Some(access)) => {
             let client_id = request.client_id.as_deref();
-            run(&Call { session, access, version, client_id, now }, &request)
+            run(
+                &Call {
+                    session,
+                    access,
+                    version,
+                    client_id,
+                    now,
+                },
+                &request,
+            )
         }
         (Run::Caller(_), None) => Staged::Close(format!("{api} before login")),
     }
@@ -74,7 +89,7 @@ pub(crate) fn run_login<H: LoginHandler>(
     now: Now,
 ) -> Staged {
     let version = frame.api_version;
-    match wire::decode_request::<H::Request>(version, &frame.body) {
+    match codec::decode_request::<H::Request>(version, &frame.body) {
         Ok(request) => {
             let answered = H::handle(session, request, version, now);
             Route::new(session, version, frame).finish::<H::Request>(answered)
@@ -85,7 +100,7 @@ pub(crate) fn run_login<H: LoginHandler>(
 
 /// Decodes, handles and encodes a request of a caller: what a row of the registry points to.
 pub(crate) fn run<H: Handler>(call: &Call<'_>, frame: &RequestFrame) -> Staged {
-    let request = match wire::decode_request::<H::Request>(call.version, &frame.body) {
+    let request = match codec::decode_request::<H::Request>(call.version, &frame.body) {
         Ok(request) => request,
         Err(error) => {
             call.access.count_request(RequestResult::UserError);
@@ -127,7 +142,12 @@ impl Route {
 
     /// Turns an answer into bytes, counts it and applies its throttle.
     fn finish<R: Request>(&self, answered: Answered<R::Response>) -> Staged {
-        let Answered { content, throttle, result, close } = answered;
+        let Answered {
+            content,
+            throttle,
+            result,
+            close,
+        } = answered;
         if let Some(access) = &self.access {
             access.count_request(match throttle {
                 Throttle::None => result,
@@ -136,12 +156,10 @@ impl Route {
         }
         let (version, correlation_id) = (self.version, self.correlation_id);
         let frame = match content {
-            Content::Silent => wire::ResponseFrame::default(),
-            Content::Chunks(body) => {
-                wire::ResponseFrame::new(R::API, version, correlation_id, body)
-            }
+            Content::Silent => ResponseFrame::default(),
+            Content::Chunks(body) => ResponseFrame::new(R::API, version, correlation_id, body),
             Content::Message(message) => {
-                match wire::encode_response::<R>(version, correlation_id, &message) {
+                match codec::encode_response::<R>(version, correlation_id, &message) {
                     Ok(frame) => frame,
                     Err(error) => {
                         tracing::error!(%error, "a reply of ours cannot be written");
@@ -154,7 +172,15 @@ impl Route {
             Throttle::Mute(wait) => wait,
             Throttle::None | Throttle::Delay(_) => Duration::ZERO,
         };
-        stage(&self.kafka, Reply { chunks: frame.chunks, mute, close }, throttle)
+        stage(
+            &self.kafka,
+            Reply {
+                chunks: frame.chunks,
+                mute,
+                close,
+            },
+            throttle,
+        )
     }
 }
 

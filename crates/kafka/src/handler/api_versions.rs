@@ -8,7 +8,7 @@
 //! | Skipped | The cluster id of version 5 before login, when the namespace is not known yet |
 
 use kafka_protocol::messages::{ApiVersionsResponse, api_versions_response::ApiVersion};
-use wire::{ApiVersionsRequest, ErrorCode};
+use wire::{api_versions::ApiVersionsRequest, error_code::ErrorCode};
 
 use model::Now;
 
