@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
     alter_configs_response::AlterConfigsResourceResponse,
 };
 use model::topic_config::TopicConfigError;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{
     Answer, Call, Handler,
@@ -32,7 +32,8 @@ impl Handler for AlterConfigs {
             for resource in request.resources {
                 let altered = match changes(&resource) {
                     Ok(changes) => {
-                        let (kind, name) = (resource.resource_type, resource.resource_name.as_str());
+                        let (kind, name) =
+                            (resource.resource_type, resource.resource_name.as_str());
                         alter(&access, (kind, name), &changes, request.validate_only).await
                     }
                     Err(error) => Err(Refusal::new(ErrorCode::InvalidConfig, error.to_string())),
@@ -52,7 +53,9 @@ fn changes(resource: &AlterConfigsResource) -> Result<Vec<ConfigChange>, TopicCo
             None => Err(TopicConfigError::Null(name)),
         }
     });
-    Ok(vec![ConfigChange::Replace(given.collect::<Result<_, _>>()?)])
+    Ok(vec![ConfigChange::Replace(
+        given.collect::<Result<_, _>>()?,
+    )])
 }
 
 /// Applies changes to the resource of this type and name, for both ways of altering.
@@ -92,8 +95,8 @@ fn response(
         .with_resource_name(resource.resource_name);
     match altered {
         Ok(()) => answer,
-        Err(refusal) => {
-            answer.with_error_code(refusal.code.code()).with_error_message(refusal.message)
-        }
+        Err(refusal) => answer
+            .with_error_code(refusal.code.code())
+            .with_error_message(refusal.message),
     }
 }

@@ -2,15 +2,15 @@
 //! for the hub's refusals.
 
 use hub::admin::{
-    AlterConfigsError, AssignmentError, CreateTopicError, DeleteRecordsError, DeleteTopicError,
-    GrowTopicError, MetadataError, PartitionCountError,
+    AlterConfigsError, CreateTopicError, DeleteRecordsError, DeleteTopicError, GrowTopicError,
+    MetadataError,
 };
 use hub::configs::ConfigSource;
 use kafka_protocol::protocol::StrBytes;
-use model::topic_config::{Kind, TopicConfigError};
-use wire::ErrorCode;
+use model::topic_config::Kind;
+use wire::error_code::ErrorCode;
 
-use super::groups;
+use super::{codes, words};
 
 /// What a configuration may belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,9 +34,15 @@ impl ResourceType {
     }
 
     pub(super) fn from_code(code: i8) -> Option<Self> {
-        [Self::Topic, Self::Broker, Self::BrokerLogger, Self::ClientMetrics, Self::Group]
-            .into_iter()
-            .find(|kind| kind.code() == code)
+        [
+            Self::Topic,
+            Self::Broker,
+            Self::BrokerLogger,
+            Self::ClientMetrics,
+            Self::Group,
+        ]
+        .into_iter()
+        .find(|kind| kind.code() == code)
     }
 }
 
@@ -48,30 +54,27 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn new(code: ErrorCode, message: impl AsRef<str>) -> Self {
-        Self { code, message: Some(groups::text(message.as_ref())) }
+        Self {
+            code,
+            message: Some(words::text(message.as_ref())),
+        }
     }
 
     const fn bare(code: ErrorCode) -> Self {
-        Self { code, message: None }
+        Self {
+            code,
+            message: None,
+        }
     }
 }
 
 impl From<CreateTopicError> for Refusal {
     fn from(error: CreateTopicError) -> Self {
-        let code = match &error {
-            CreateTopicError::Denied => {
-                return Self::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed.");
-            }
-            CreateTopicError::Metadata(error) => return (*error).into(),
-            CreateTopicError::Name(_) | CreateTopicError::Collides(..) => {
-                ErrorCode::InvalidTopicException
-            }
-            CreateTopicError::Exists(_) => ErrorCode::TopicAlreadyExists,
-            CreateTopicError::Partitions(error) => partitions_code(error),
-            CreateTopicError::ReplicationFactor => ErrorCode::InvalidReplicationFactor,
-            CreateTopicError::Config(error) => config_code(error),
+        let message = match &error {
+            CreateTopicError::Denied => "Authorization failed.".to_owned(),
+            _ => error.to_string(),
         };
-        Self::new(code, error.to_string())
+        Self::new(codes::create_topic(&error), message)
     }
 }
 
@@ -83,7 +86,7 @@ impl From<GrowTopicError> for Refusal {
             }
             GrowTopicError::Unknown => Self::unknown_topic(),
             GrowTopicError::Partitions(error) => {
-                Self::new(partitions_code(&error), error.to_string())
+                Self::new(codes::partition_count(&error), error.to_string())
             }
             GrowTopicError::Metadata(error) => error.into(),
         }
@@ -97,7 +100,9 @@ impl From<AlterConfigsError> for Refusal {
                 Self::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed.")
             }
             AlterConfigsError::Unknown => Self::unknown_topic(),
-            AlterConfigsError::Config(error) => Self::new(config_code(&error), error.to_string()),
+            AlterConfigsError::Config(error) => {
+                Self::new(ErrorCode::InvalidConfig, error.to_string())
+            }
             AlterConfigsError::Metadata(error) => error.into(),
         }
     }
@@ -115,11 +120,7 @@ impl From<DeleteTopicError> for Refusal {
 
 impl From<MetadataError> for Refusal {
     fn from(error: MetadataError) -> Self {
-        let code = match error {
-            MetadataError::DiskFull | MetadataError::LogClosed => ErrorCode::KafkaStorageError,
-            MetadataError::ShuttingDown => ErrorCode::NotController,
-        };
-        Self::new(code, error.to_string())
+        Self::new(codes::metadata(error), error.to_string())
     }
 }
 
@@ -127,31 +128,6 @@ impl Refusal {
     pub(super) fn unknown_topic() -> Self {
         let message = "This server does not host this topic-partition.";
         Self::new(ErrorCode::UnknownTopicOrPartition, message)
-    }
-}
-
-const fn partitions_code(error: &PartitionCountError) -> ErrorCode {
-    match error {
-        PartitionCountError::NotPositive
-        | PartitionCountError::TooMany { .. }
-        | PartitionCountError::NoRoom
-        | PartitionCountError::NotAnIncrease { .. } => ErrorCode::InvalidPartitions,
-        PartitionCountError::Assignment(
-            AssignmentError::NotConsecutive
-            | AssignmentError::Replicas
-            | AssignmentError::UnknownBroker
-            | AssignmentError::Count,
-        ) => ErrorCode::InvalidReplicaAssignment,
-        PartitionCountError::CountAndAssignment => ErrorCode::InvalidRequest,
-    }
-}
-
-const fn config_code(error: &TopicConfigError) -> ErrorCode {
-    match error {
-        TopicConfigError::Unknown(_)
-        | TopicConfigError::Invalid { .. }
-        | TopicConfigError::Null(_)
-        | TopicConfigError::NotAList(_) => ErrorCode::InvalidConfig,
     }
 }
 

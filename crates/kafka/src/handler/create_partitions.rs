@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
     create_partitions_request::CreatePartitionsTopic,
     create_partitions_response::CreatePartitionsTopicResult,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, configs::Refusal};
 
@@ -52,8 +52,12 @@ async fn grow(
     validate_only: bool,
 ) -> Result<(), Refusal> {
     let assignments: Option<Vec<Vec<i32>>> = topic.assignments.as_ref().map(|assigned| {
-        let brokers = |ids: &[kafka_protocol::messages::BrokerId]| ids.iter().map(|id| id.0).collect();
-        assigned.iter().map(|partition| brokers(&partition.broker_ids)).collect()
+        let brokers =
+            |ids: &[kafka_protocol::messages::BrokerId]| ids.iter().map(|id| id.0).collect();
+        assigned
+            .iter()
+            .map(|partition| brokers(&partition.broker_ids))
+            .collect()
     });
     let (name, count) = (topic.name.0.as_str(), topic.count);
     let grown = if validate_only {
@@ -71,8 +75,8 @@ fn result(
     let answer = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
     match grown {
         Ok(()) => answer,
-        Err(refusal) => {
-            answer.with_error_code(refusal.code.code()).with_error_message(refusal.message)
-        }
+        Err(refusal) => answer
+            .with_error_code(refusal.code.code())
+            .with_error_message(refusal.message),
     }
 }

@@ -20,12 +20,12 @@ use kafka_protocol::messages::{
 };
 use model::topic_config::TopicConfigError;
 use uuid::Uuid;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{
     Answer, Call, Handler,
     configs::{Refusal, source_code},
-    groups,
+    words,
 };
 
 /// What a request says for "the default".
@@ -120,8 +120,8 @@ fn result(name: WireTopicName, created: Result<CreatedTopic, Refusal>) -> Creata
     };
     let configs = created.configs.iter().map(|entry| {
         CreatableTopicConfigs::default()
-            .with_name(groups::text(entry.definition.name))
-            .with_value(Some(groups::text(&entry.value)))
+            .with_name(words::text(entry.definition.name))
+            .with_value(Some(words::text(&entry.value)))
             .with_config_source(source_code(entry.source))
     });
     answer

@@ -12,7 +12,7 @@ use kafka_protocol::messages::{
     DeleteGroupsRequest, DeleteGroupsResponse, delete_groups_response::DeletableGroupResult,
 };
 use model::GroupId;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, groups};
 

@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
     delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult},
 };
 use model::{Offset, PartitionIndex};
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, configs::delete_records_code};
 
@@ -54,7 +54,9 @@ async fn delete_from(access: &Access, topic: DeleteRecordsTopic) -> DeleteRecord
                 .with_error_code(code.code()),
         );
     }
-    DeleteRecordsTopicResult::default().with_name(topic.name).with_partitions(partitions)
+    DeleteRecordsTopicResult::default()
+        .with_name(topic.name)
+        .with_partitions(partitions)
 }
 
 async fn delete(
@@ -67,5 +69,7 @@ async fn delete(
         offset if offset < 0 => return Err(DeleteRecordsError::OffsetOutOfRange),
         offset => Some(Offset(offset)),
     };
-    access.delete_records(topic, PartitionIndex(asked.partition_index), before).await
+    access
+        .delete_records(topic, PartitionIndex(asked.partition_index), before)
+        .await
 }

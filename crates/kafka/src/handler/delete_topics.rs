@@ -14,7 +14,7 @@ use kafka_protocol::messages::{
 };
 use model::TopicId;
 use uuid::Uuid;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, configs::Refusal};
 
@@ -60,14 +60,16 @@ async fn delete(access: &Access, topic: DeleteTopicState) -> DeletableTopicResul
     };
     match deleted {
         Ok(()) => answer,
-        Err(refusal) => {
-            answer.with_error_code(refusal.code.code()).with_error_message(refusal.message)
-        }
+        Err(refusal) => answer
+            .with_error_code(refusal.code.code())
+            .with_error_message(refusal.message),
     }
 }
 
 async fn delete_by_id(access: &Access, id: Uuid) -> Result<(), Refusal> {
-    let deleted = access.delete_topic(TopicRef::Id(TopicId(id.as_u128()))).await;
+    let deleted = access
+        .delete_topic(TopicRef::Id(TopicId(id.as_u128())))
+        .await;
     deleted.map_err(|error| match error {
         DeleteTopicError::Unknown => {
             let message = "This server does not host this topic ID.";

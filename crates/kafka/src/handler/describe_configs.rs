@@ -22,12 +22,12 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use model::topic_config::Kind;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{
     Answer, Call, Handler,
     configs::{Refusal, ResourceType, kind_code, source_code},
-    groups,
+    words,
 };
 use crate::address::NODE_ID;
 
@@ -90,7 +90,10 @@ fn describe(
         Some(ResourceType::Broker) => {
             own_broker(name)?;
             let configs = broker_configs(access);
-            Ok(configs.into_iter().filter(|config| wanted(config.name.as_str())).collect())
+            Ok(configs
+                .into_iter()
+                .filter(|config| wanted(config.name.as_str()))
+                .collect())
         }
         Some(ResourceType::BrokerLogger | ResourceType::ClientMetrics | ResourceType::Group) => {
             Ok(Vec::new())
@@ -107,23 +110,28 @@ pub(super) fn own_broker(name: &str) -> Result<(), Refusal> {
     if name.is_empty() || name == NODE_ID.to_string() {
         return Ok(());
     }
-    let message = format!(
-        "Unexpected broker id, expected {NODE_ID} or empty string, but received {name}"
-    );
+    let message =
+        format!("Unexpected broker id, expected {NODE_ID} or empty string, but received {name}");
     Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }
 
 fn topic_config(entry: &ConfigEntry, detail: Detail) -> DescribeConfigsResourceResult {
-    let synonyms = entry.synonyms.iter().filter(|_| detail.synonyms).map(|synonym| {
-        DescribeConfigsSynonym::default()
-            .with_name(groups::text(synonym.name))
-            .with_value(Some(groups::text(&synonym.value)))
-            .with_source(source_code(synonym.source))
-    });
-    let documentation = detail.documentation.then_some(entry.definition.documentation);
+    let synonyms = entry
+        .synonyms
+        .iter()
+        .filter(|_| detail.synonyms)
+        .map(|synonym| {
+            DescribeConfigsSynonym::default()
+                .with_name(words::text(synonym.name))
+                .with_value(Some(words::text(&synonym.value)))
+                .with_source(source_code(synonym.source))
+        });
+    let documentation = detail
+        .documentation
+        .then_some(entry.definition.documentation);
     DescribeConfigsResourceResult::default()
         .with_name(StrBytes::from_static_str(entry.definition.name))
-        .with_value(Some(groups::text(&entry.value)))
+        .with_value(Some(words::text(&entry.value)))
         .with_config_source(source_code(entry.source))
         .with_synonyms(synonyms.collect())
         .with_config_type(kind_code(entry.definition.kind))
@@ -137,17 +145,41 @@ fn broker_configs(access: &Access) -> Vec<DescribeConfigsResourceResult> {
         i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
     });
     let rows: [(&'static str, Kind, String); 11] = [
-        ("auto.create.topics.enable", Kind::Boolean, settings.auto_create.to_string()),
+        (
+            "auto.create.topics.enable",
+            Kind::Boolean,
+            settings.auto_create.to_string(),
+        ),
         ("broker.id", Kind::Int, NODE_ID.to_string()),
         ("default.replication.factor", Kind::Int, "1".to_owned()),
         ("delete.topic.enable", Kind::Boolean, "true".to_owned()),
-        ("group.max.session.timeout.ms", Kind::Int, limits.session_timeout_max.as_millis().to_string()),
-        ("group.min.session.timeout.ms", Kind::Int, limits.session_timeout_min.as_millis().to_string()),
+        (
+            "group.max.session.timeout.ms",
+            Kind::Int,
+            limits.session_timeout_max.as_millis().to_string(),
+        ),
+        (
+            "group.min.session.timeout.ms",
+            Kind::Int,
+            limits.session_timeout_min.as_millis().to_string(),
+        ),
         ("log.retention.ms", Kind::Long, retention_ms.to_string()),
-        ("message.max.bytes", Kind::Int, limits.batch_bytes_max.to_string()),
+        (
+            "message.max.bytes",
+            Kind::Int,
+            limits.batch_bytes_max.to_string(),
+        ),
         ("min.insync.replicas", Kind::Int, "1".to_owned()),
-        ("num.partitions", Kind::Int, settings.partition_count.to_string()),
-        ("offset.metadata.max.bytes", Kind::Int, limits.offset_metadata_bytes_max.to_string()),
+        (
+            "num.partitions",
+            Kind::Int,
+            settings.partition_count.to_string(),
+        ),
+        (
+            "offset.metadata.max.bytes",
+            Kind::Int,
+            limits.offset_metadata_bytes_max.to_string(),
+        ),
     ];
     let row = |(name, kind, value): (&'static str, Kind, String)| {
         DescribeConfigsResourceResult::default()

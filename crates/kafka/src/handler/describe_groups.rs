@@ -13,17 +13,12 @@ use kafka_protocol::messages::{
     describe_groups_response::{DescribedGroup, DescribedGroupMember},
 };
 use model::GroupId;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, operations, words};
 
 /// From this version an unknown group is an error.
 const NOT_FOUND_FROM: i16 = 6;
-/// What `authorized_operations` says when it was not asked for.
-const OPERATIONS_UNASKED: i32 = i32::MIN;
-/// READ (3), DELETE (6) and DESCRIBE (8) as bits: what a group's user may do with it.
-const OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
-
 pub(crate) struct DescribeGroups;
 
 impl Handler for DescribeGroups {
@@ -31,8 +26,11 @@ impl Handler for DescribeGroups {
 
     fn handle(call: &Call<'_>, request: DescribeGroupsRequest) -> Answer<DescribeGroupsResponse> {
         let version = call.version;
-        let operations =
-            if request.include_authorized_operations { OPERATIONS } else { OPERATIONS_UNASKED };
+        let operations = if request.include_authorized_operations {
+            operations::on_group(call.access.cluster_rights())
+        } else {
+            words::OPERATIONS_NOT_ASKED
+        };
         let asked: Vec<GroupId> = request.groups.iter().map(groups::group_id).collect();
         let reply = groups::ask(call, Command::DescribeGroups(asked.clone()));
         Answer::later(async move {
@@ -56,29 +54,29 @@ fn found(group: Described, version: i16, operations: i32) -> DescribedGroup {
     let description = match group.result {
         Ok(description) => description,
         Err(GroupError::GroupIdNotFound) if version < NOT_FOUND_FROM => {
-            return answer.with_group_state(groups::text(GroupState::Dead.as_str()));
+            return answer.with_group_state(words::text(GroupState::Dead.as_str()));
         }
         Err(error) => {
             let message = format!("Group {} not found.", group.group);
             return answer
                 .with_error_code(groups::group_code(&error).code())
-                .with_error_message(Some(groups::text(&message)))
-                .with_group_state(groups::text(GroupState::Dead.as_str()));
+                .with_error_message(Some(words::text(&message)))
+                .with_group_state(words::text(GroupState::Dead.as_str()));
         }
     };
     let members = description.members.into_iter().map(|member| {
         DescribedGroupMember::default()
-            .with_member_id(groups::text(member.member.as_str()))
+            .with_member_id(words::text(member.member.as_str()))
             .with_group_instance_id(groups::wire_instance(member.instance.as_ref()))
-            .with_client_id(groups::text(&member.client_id))
-            .with_client_host(groups::text(&member.client_host))
+            .with_client_id(words::text(&member.client_id))
+            .with_client_host(words::text(&member.client_host))
             .with_member_metadata(member.metadata)
             .with_member_assignment(member.assignment)
     });
     answer
-        .with_group_state(groups::text(description.state.as_str()))
-        .with_protocol_type(groups::text(&description.protocol_type))
-        .with_protocol_data(groups::text(&description.protocol))
+        .with_group_state(words::text(description.state.as_str()))
+        .with_protocol_type(words::text(&description.protocol_type))
+        .with_protocol_data(words::text(&description.protocol))
         .with_members(members.collect())
 }
 
@@ -87,7 +85,7 @@ fn all_refused(asked: &[GroupId], code: ErrorCode) -> Vec<DescribedGroup> {
         DescribedGroup::default()
             .with_group_id(groups::wire_group(group))
             .with_error_code(code.code())
-            .with_authorized_operations(OPERATIONS_UNASKED)
+            .with_authorized_operations(words::OPERATIONS_NOT_ASKED)
     };
     asked.iter().map(refused).collect()
 }

@@ -17,9 +17,9 @@ use kafka_protocol::messages::{
     },
 };
 use model::TopicName;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, words};
 
 /// From this version the reply has an error of its own.
 const ERROR_FROM: i16 = 3;
@@ -64,7 +64,7 @@ fn result(dir: &LogDir, request: &DescribeLogDirsRequest) -> DescribeLogDirsResu
             .with_partitions(partitions)
     });
     DescribeLogDirsResult::default()
-        .with_log_dir(groups::text(&dir.path))
+        .with_log_dir(words::text(&dir.path))
         .with_topics(topics.collect())
         .with_total_bytes(signed(dir.total_bytes))
         .with_usable_bytes(signed(dir.usable_bytes))

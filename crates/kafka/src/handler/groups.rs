@@ -9,9 +9,9 @@ use kafka_protocol::{
     protocol::StrBytes,
 };
 use model::{GroupId, InstanceId, MemberId, TopicName};
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::Call;
+use super::{Call, words};
 
 /// Gives a command to the coordinator, now; the future waits for the durable reply.
 pub(super) fn ask(
@@ -27,7 +27,7 @@ pub(super) fn group_id(wire: &WireGroupId) -> GroupId {
 }
 
 pub(super) fn wire_group(group: &GroupId) -> WireGroupId {
-    WireGroupId(text(group.as_str()))
+    WireGroupId(words::text(group.as_str()))
 }
 
 pub(super) fn member_id(wire: &StrBytes) -> MemberId {
@@ -39,15 +39,11 @@ pub(super) fn instance_id(wire: Option<&StrBytes>) -> Option<InstanceId> {
 }
 
 pub(super) fn wire_instance(instance: Option<&InstanceId>) -> Option<StrBytes> {
-    instance.map(|name| text(name.as_str()))
+    instance.map(|name| words::text(name.as_str()))
 }
 
 pub(super) fn wire_topic(topic: &TopicName) -> WireTopicName {
-    WireTopicName(text(topic.as_str()))
-}
-
-pub(super) fn text(words: &str) -> StrBytes {
-    StrBytes::from_string(words.to_owned())
+    WireTopicName(words::text(topic.as_str()))
 }
 
 pub(super) fn shared(words: &StrBytes) -> Arc<str> {

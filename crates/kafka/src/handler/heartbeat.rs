@@ -10,7 +10,7 @@
 use hub::groups::{Command, Heartbeat as Beat, Reply};
 use kafka_protocol::messages::{HeartbeatRequest, HeartbeatResponse};
 use model::GenerationId;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, groups};
 

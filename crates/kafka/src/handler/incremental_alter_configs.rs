@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
     incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig},
     incremental_alter_configs_response::AlterConfigsResourceResponse,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, alter_configs::alter, configs::Refusal};
 
@@ -34,7 +34,8 @@ impl Handler for IncrementalAlterConfigs {
             for resource in request.resources {
                 let altered = match changes(&resource) {
                     Ok(changes) => {
-                        let (kind, name) = (resource.resource_type, resource.resource_name.as_str());
+                        let (kind, name) =
+                            (resource.resource_type, resource.resource_name.as_str());
                         alter(&access, (kind, name), &changes, request.validate_only).await
                     }
                     Err(refusal) => Err(refusal),
@@ -48,7 +49,11 @@ impl Handler for IncrementalAlterConfigs {
 
 fn changes(resource: &AlterConfigsResource) -> Result<Vec<ConfigChange>, Refusal> {
     let mut names = HashSet::new();
-    if !resource.configs.iter().all(|config| names.insert(&config.name)) {
+    if !resource
+        .configs
+        .iter()
+        .all(|config| names.insert(&config.name))
+    {
         let message = "Error due to duplicate config keys";
         return Err(Refusal::new(ErrorCode::InvalidRequest, message));
     }
@@ -83,8 +88,8 @@ fn response(
         .with_resource_name(resource.resource_name);
     match altered {
         Ok(()) => answer,
-        Err(refusal) => {
-            answer.with_error_code(refusal.code.code()).with_error_message(refusal.message)
-        }
+        Err(refusal) => answer
+            .with_error_code(refusal.code.code())
+            .with_error_message(refusal.message),
     }
 }

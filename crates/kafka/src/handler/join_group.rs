@@ -11,14 +11,12 @@ use std::{sync::Arc, time::Duration};
 
 use hub::groups::{Command, GroupError, JoinGroup as Join, Joined, Protocol, Reply};
 use kafka_protocol::{
-    messages::{
-        JoinGroupRequest, JoinGroupResponse, join_group_response::JoinGroupResponseMember,
-    },
+    messages::{JoinGroupRequest, JoinGroupResponse, join_group_response::JoinGroupResponseMember},
     protocol::StrBytes,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, words};
 
 /// From this version a new dynamic member needs an id before it may join.
 const KNOWN_MEMBER_FROM: i16 = 4;
@@ -40,7 +38,7 @@ impl Handler for JoinGroup {
             match reply.await {
                 Ok(Reply::JoinGroup(Ok(joined))) => accepted(joined),
                 Ok(Reply::JoinGroup(Err(GroupError::MemberIdRequired(member)))) => {
-                    let member = groups::text(member.as_str());
+                    let member = words::text(member.as_str());
                     refused(ErrorCode::MemberIdRequired, member, version)
                 }
                 Ok(Reply::JoinGroup(Err(error))) => {
@@ -78,7 +76,10 @@ fn command(call: &Call<'_>, request: JoinGroupRequest) -> Join {
             .collect(),
         requires_known_member: call.version >= KNOWN_MEMBER_FROM,
         can_skip_assignment: call.version >= SKIP_ASSIGNMENT_FROM,
-        reason: request.reason.as_ref().map_or_else(|| Arc::from(""), groups::shared),
+        reason: request
+            .reason
+            .as_ref()
+            .map_or_else(|| Arc::from(""), groups::shared),
     }
 }
 
@@ -90,17 +91,17 @@ fn duration(ms: i32) -> Duration {
 fn accepted(joined: Joined) -> JoinGroupResponse {
     let members = joined.members.into_iter().map(|member| {
         JoinGroupResponseMember::default()
-            .with_member_id(groups::text(member.member.as_str()))
+            .with_member_id(words::text(member.member.as_str()))
             .with_group_instance_id(groups::wire_instance(member.instance.as_ref()))
             .with_metadata(member.metadata)
     });
     JoinGroupResponse::default()
         .with_generation_id(joined.generation.0)
-        .with_protocol_type(Some(groups::text(&joined.protocol_type)))
-        .with_protocol_name(Some(groups::text(&joined.protocol)))
-        .with_leader(groups::text(joined.leader.as_str()))
+        .with_protocol_type(Some(words::text(&joined.protocol_type)))
+        .with_protocol_name(Some(words::text(&joined.protocol)))
+        .with_leader(words::text(joined.leader.as_str()))
         .with_skip_assignment(joined.skip_assignment)
-        .with_member_id(groups::text(joined.member.as_str()))
+        .with_member_id(words::text(joined.member.as_str()))
         .with_members(members.collect())
 }
 

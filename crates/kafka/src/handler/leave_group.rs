@@ -11,9 +11,9 @@ use hub::groups::{Command, LeaveGroup as Leave, LeavingMember, LeftMember, Reply
 use kafka_protocol::messages::{
     LeaveGroupRequest, LeaveGroupResponse, leave_group_response::MemberResponse,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, words};
 
 /// From this version several members may leave with one request.
 const LIST_FROM: i16 = 3;
@@ -26,13 +26,20 @@ impl Handler for LeaveGroup {
     fn handle(call: &Call<'_>, request: LeaveGroupRequest) -> Answer<LeaveGroupResponse> {
         let listed = call.version >= LIST_FROM;
         let members = if listed {
-            request.members.iter().map(|leaving| LeavingMember {
-                member: groups::member_id(&leaving.member_id),
-                instance: groups::instance_id(leaving.group_instance_id.as_ref()),
-            }).collect()
+            request
+                .members
+                .iter()
+                .map(|leaving| LeavingMember {
+                    member: groups::member_id(&leaving.member_id),
+                    instance: groups::instance_id(leaving.group_instance_id.as_ref()),
+                })
+                .collect()
         } else {
             let member = groups::member_id(&request.member_id);
-            vec![LeavingMember { member, instance: None }]
+            vec![LeavingMember {
+                member,
+                instance: None,
+            }]
         };
         let group = groups::group_id(&request.group_id);
         let reply = groups::ask(call, Command::LeaveGroup(Leave { group, members }));
@@ -52,12 +59,14 @@ impl Handler for LeaveGroup {
 }
 
 fn code(left: &LeftMember) -> ErrorCode {
-    left.result.as_ref().map_or_else(groups::group_code, |()| ErrorCode::None)
+    left.result
+        .as_ref()
+        .map_or_else(groups::group_code, |()| ErrorCode::None)
 }
 
 fn member_response(left: &LeftMember) -> MemberResponse {
     MemberResponse::default()
-        .with_member_id(groups::text(left.member.as_str()))
+        .with_member_id(words::text(left.member.as_str()))
         .with_group_instance_id(groups::wire_instance(left.instance.as_ref()))
         .with_error_code(code(left).code())
 }

@@ -11,9 +11,9 @@ use kafka_protocol::messages::{
     ListConfigResourcesRequest, ListConfigResourcesResponse,
     list_config_resources_response::ConfigResource,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, configs::ResourceType, groups};
+use super::{Answer, Call, Handler, configs::ResourceType, words};
 use crate::address::NODE_ID;
 
 /// From this version the request names the types it wants.
@@ -48,9 +48,11 @@ impl Handler for ListConfigResources {
         let mut resources = Vec::new();
         if wants(ResourceType::Topic) {
             let topics = call.access.topics();
-            resources.extend(topics.iter().map(|topic| {
-                resource(ResourceType::Topic, topic.name.as_str())
-            }));
+            resources.extend(
+                topics
+                    .iter()
+                    .map(|topic| resource(ResourceType::Topic, topic.name.as_str())),
+            );
         }
         if wants(ResourceType::Broker) {
             resources.push(resource(ResourceType::Broker, &NODE_ID.to_string()));
@@ -61,6 +63,6 @@ impl Handler for ListConfigResources {
 
 fn resource(kind: ResourceType, name: &str) -> ConfigResource {
     ConfigResource::default()
-        .with_resource_name(groups::text(name))
+        .with_resource_name(words::text(name))
         .with_resource_type(kind.code())
 }

@@ -12,9 +12,9 @@ use kafka_protocol::{
     messages::{ListGroupsRequest, ListGroupsResponse, list_groups_response::ListedGroup},
     protocol::StrBytes,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, words};
 
 pub(crate) struct ListGroups;
 
@@ -33,9 +33,9 @@ impl Handler for ListGroups {
                     let listed = listed.into_iter().map(|group| {
                         ListedGroup::default()
                             .with_group_id(groups::wire_group(&group.group))
-                            .with_protocol_type(groups::text(&group.protocol_type))
-                            .with_group_state(groups::text(group.state.as_str()))
-                            .with_group_type(groups::text(group.group_type.as_str()))
+                            .with_protocol_type(words::text(&group.protocol_type))
+                            .with_group_state(words::text(group.state.as_str()))
+                            .with_group_type(words::text(group.group_type.as_str()))
                     });
                     ListGroupsResponse::default().with_groups(listed.collect())
                 }
@@ -50,7 +50,12 @@ impl Handler for ListGroups {
 
 /// An empty filter filters nothing; a name that is none of ours matches nothing.
 fn filter<T>(names: &[StrBytes], known: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-    (!names.is_empty()).then(|| names.iter().filter_map(|name| known(name.as_str())).collect())
+    (!names.is_empty()).then(|| {
+        names
+            .iter()
+            .filter_map(|name| known(name.as_str()))
+            .collect()
+    })
 }
 
 fn refused(code: ErrorCode) -> ListGroupsResponse {

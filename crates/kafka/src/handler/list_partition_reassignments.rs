@@ -10,7 +10,7 @@
 use kafka_protocol::messages::{
     ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse,
 };
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler};
 

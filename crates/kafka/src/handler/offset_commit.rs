@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
     offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
 };
 use model::{GenerationId, LeaderEpoch, Offset, PartitionIndex, TopicId, TopicName};
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, groups};
 
@@ -33,8 +33,11 @@ impl Handler for OffsetCommit {
 
     fn handle(call: &Call<'_>, request: OffsetCommitRequest) -> Answer<OffsetCommitResponse> {
         let version = call.version;
-        let judged: Vec<Judged> =
-            request.topics.iter().map(|topic| judge(call, topic)).collect();
+        let judged: Vec<Judged> = request
+            .topics
+            .iter()
+            .map(|topic| judge(call, topic))
+            .collect();
         let command = Command::CommitOffsets(CommitOffsets {
             group: groups::group_id(&request.group_id),
             member: groups::member_id(&request.member_id),
@@ -56,13 +59,17 @@ impl Handler for OffsetCommit {
                 Err(error) => Err(groups::call_code(&error)),
             };
             let mut accepted = results.as_ref().map_or(&[][..], Vec::as_slice).iter();
-            let topics = request.topics.into_iter().zip(judged).map(|(topic, judged)| {
-                let codes: Vec<ErrorCode> = match (&judged.result, &results) {
-                    (Err(code), _) | (Ok(_), Err(code)) => vec![*code; topic.partitions.len()],
-                    (Ok(_), Ok(_)) => accepted.next().map_or_else(Vec::new, partition_codes),
-                };
-                answer(topic, judged.name, &codes)
-            });
+            let topics = request
+                .topics
+                .into_iter()
+                .zip(judged)
+                .map(|(topic, judged)| {
+                    let codes: Vec<ErrorCode> = match (&judged.result, &results) {
+                        (Err(code), _) | (Ok(_), Err(code)) => vec![*code; topic.partitions.len()],
+                        (Ok(_), Ok(_)) => accepted.next().map_or_else(Vec::new, partition_codes),
+                    };
+                    answer(topic, judged.name, &codes)
+                });
             OffsetCommitResponse::default().with_topics(topics.collect())
         })
     }
@@ -80,14 +87,20 @@ fn judge(call: &Call<'_>, topic: &OffsetCommitRequestTopic) -> Judged {
         let id = TopicId(topic.topic_id.as_u128());
         (TopicRef::Id(id), ErrorCode::UnknownTopicId)
     } else {
-        (TopicRef::Name(topic.name.0.as_str()), ErrorCode::UnknownTopicOrPartition)
+        (
+            TopicRef::Name(topic.name.0.as_str()),
+            ErrorCode::UnknownTopicOrPartition,
+        )
     };
     let result = call
         .access
         .topic_to_listen(named)
         .map(|topic| topic.name().clone())
         .map_err(|error| groups::topic_code(error, unknown));
-    Judged { result, name: topic.name.clone() }
+    Judged {
+        result,
+        name: topic.name.clone(),
+    }
 }
 
 fn to_commit(
@@ -99,9 +112,16 @@ fn to_commit(
         partition: PartitionIndex(partition.partition_index),
         offset: Offset(partition.committed_offset),
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
-        metadata: partition.committed_metadata.as_deref().unwrap_or_default().into(),
+        metadata: partition
+            .committed_metadata
+            .as_deref()
+            .unwrap_or_default()
+            .into(),
     });
-    Some(PerTopic { topic: name.clone(), partitions: partitions.collect() })
+    Some(PerTopic {
+        topic: name.clone(),
+        partitions: partitions.collect(),
+    })
 }
 
 const fn request_code(error: &GroupError, version: i16) -> ErrorCode {
@@ -115,9 +135,15 @@ const fn request_code(error: &GroupError, version: i16) -> ErrorCode {
 
 fn partition_codes(topic: &PerTopic<hub::groups::PartitionResult>) -> Vec<ErrorCode> {
     let code = |result: &Result<(), GroupError>| {
-        result.as_ref().map_or_else(groups::group_code, |()| ErrorCode::None)
+        result
+            .as_ref()
+            .map_or_else(groups::group_code, |()| ErrorCode::None)
     };
-    topic.partitions.iter().map(|partition| code(&partition.result)).collect()
+    topic
+        .partitions
+        .iter()
+        .map(|partition| code(&partition.result))
+        .collect()
 }
 
 fn answer(

@@ -17,7 +17,7 @@ use kafka_protocol::messages::{
     offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
 };
 use model::{PartitionIndex, TopicName};
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
 use super::{Answer, Call, Handler, groups};
 
@@ -27,16 +27,25 @@ impl Handler for OffsetDelete {
     type Request = OffsetDeleteRequest;
 
     fn handle(call: &Call<'_>, request: OffsetDeleteRequest) -> Answer<OffsetDeleteResponse> {
-        let judged: Vec<Result<TopicName, ErrorCode>> =
-            request.topics.iter().map(|topic| judge(call, topic)).collect();
-        let topics = request.topics.iter().zip(&judged).filter_map(|(topic, judged)| {
-            let partitions =
-                topic.partitions.iter().map(|asked| PartitionIndex(asked.partition_index));
-            judged
-                .as_ref()
-                .ok()
-                .map(|name| PerTopic { topic: name.clone(), partitions: partitions.collect() })
-        });
+        let judged: Vec<Result<TopicName, ErrorCode>> = request
+            .topics
+            .iter()
+            .map(|topic| judge(call, topic))
+            .collect();
+        let topics = request
+            .topics
+            .iter()
+            .zip(&judged)
+            .filter_map(|(topic, judged)| {
+                let partitions = topic
+                    .partitions
+                    .iter()
+                    .map(|asked| PartitionIndex(asked.partition_index));
+                judged.as_ref().ok().map(|name| PerTopic {
+                    topic: name.clone(),
+                    partitions: partitions.collect(),
+                })
+            });
         let command = Command::DeleteOffsets(DeleteOffsets {
             group: groups::group_id(&request.group_id),
             topics: topics.collect(),
@@ -52,21 +61,25 @@ impl Handler for OffsetDelete {
                 Err(error) => return refused(groups::call_code(&error)),
             };
             let mut results = results.into_iter();
-            let topics = request.topics.into_iter().zip(judged).map(|(topic, judged)| {
-                let partitions = match judged {
-                    Err(code) => topic
-                        .partitions
-                        .iter()
-                        .map(|asked| partition(asked.partition_index, code))
-                        .collect(),
-                    Ok(_) => results.next().map_or_else(Vec::new, |topic| {
-                        topic.partitions.iter().map(deleted).collect()
-                    }),
-                };
-                OffsetDeleteResponseTopic::default()
-                    .with_name(topic.name)
-                    .with_partitions(partitions)
-            });
+            let topics = request
+                .topics
+                .into_iter()
+                .zip(judged)
+                .map(|(topic, judged)| {
+                    let partitions = match judged {
+                        Err(code) => topic
+                            .partitions
+                            .iter()
+                            .map(|asked| partition(asked.partition_index, code))
+                            .collect(),
+                        Ok(_) => results.next().map_or_else(Vec::new, |topic| {
+                            topic.partitions.iter().map(deleted).collect()
+                        }),
+                    };
+                    OffsetDeleteResponseTopic::default()
+                        .with_name(topic.name)
+                        .with_partitions(partitions)
+                });
             OffsetDeleteResponse::default().with_topics(topics.collect())
         })
     }
@@ -81,7 +94,10 @@ fn judge(call: &Call<'_>, topic: &OffsetDeleteRequestTopic) -> Result<TopicName,
 }
 
 fn deleted(result: &PartitionResult) -> OffsetDeleteResponsePartition {
-    let code = result.result.as_ref().map_or_else(groups::group_code, |()| ErrorCode::None);
+    let code = result
+        .result
+        .as_ref()
+        .map_or_else(groups::group_code, |()| ErrorCode::None);
     partition(result.partition.0, code)
 }
 

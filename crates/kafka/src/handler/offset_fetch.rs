@@ -10,8 +10,9 @@
 use hub::{
     Access,
     access::TopicRef,
-    groups::{Command, FetchOffsets, FetchOffsetsGroup, FetchedGroup, FetchedOffset, PerTopic,
-        Reply},
+    groups::{
+        Command, FetchOffsets, FetchOffsetsGroup, FetchedGroup, FetchedOffset, PerTopic, Reply,
+    },
 };
 use kafka_protocol::{
     messages::{
@@ -26,9 +27,9 @@ use kafka_protocol::{
 };
 use model::{PartitionIndex, TopicId, TopicName};
 use uuid::Uuid;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, words};
 
 /// From this version several groups may be asked for.
 const GROUPS_FROM: i16 = 8;
@@ -44,8 +45,10 @@ impl Handler for OffsetFetch {
 
     fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
         let version = call.version;
-        let asked: Vec<AskedGroup> =
-            wanted(request, version).into_iter().map(|wanted| ask_for(call, wanted)).collect();
+        let asked: Vec<AskedGroup> = wanted(request, version)
+            .into_iter()
+            .map(|wanted| ask_for(call, wanted))
+            .collect();
         let command = Command::FetchOffsets(FetchOffsets {
             groups: asked.iter().map(AskedGroup::command).collect(),
         });
@@ -58,7 +61,9 @@ impl Handler for OffsetFetch {
                 Err(error) => (Vec::new(), groups::call_code(&error)),
             };
             let mut found = found.into_iter();
-            let answers = asked.into_iter().map(|group| answer(&access, group, found.next(), code));
+            let answers = asked
+                .into_iter()
+                .map(|group| answer(&access, group, found.next(), code));
             respond(answers.collect(), version)
         })
     }
@@ -78,7 +83,9 @@ struct WantedTopic {
 
 fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
     if version >= GROUPS_FROM {
-        let group = |group: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup| Wanted {
+        let group =
+            |group: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup| {
+                Wanted {
             group: group.group_id,
             topics: group.topics.map(|topics| {
                 let topic = |topic: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics| WantedTopic {
@@ -88,7 +95,8 @@ fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
                 };
                 topics.into_iter().map(topic).collect()
             }),
-        };
+        }
+            };
         return request.groups.into_iter().map(group).collect();
     }
     let topics = request.topics.map(|topics| {
@@ -101,7 +109,10 @@ fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
             })
             .collect()
     });
-    vec![Wanted { group: request.group_id, topics }]
+    vec![Wanted {
+        group: request.group_id,
+        topics,
+    }]
 }
 
 /// A group with its topics judged by the caller's rights.
@@ -114,12 +125,23 @@ impl AskedGroup {
     fn command(&self) -> FetchOffsetsGroup {
         let topics = self.topics.as_ref().map(|topics| {
             let allowed = topics.iter().filter_map(|(wanted, judged)| {
-                let partitions = wanted.partitions.iter().copied().map(PartitionIndex).collect();
-                judged.as_ref().ok().map(|topic| PerTopic { topic: topic.clone(), partitions })
+                let partitions = wanted
+                    .partitions
+                    .iter()
+                    .copied()
+                    .map(PartitionIndex)
+                    .collect();
+                judged.as_ref().ok().map(|topic| PerTopic {
+                    topic: topic.clone(),
+                    partitions,
+                })
             });
             allowed.collect()
         });
-        FetchOffsetsGroup { group: groups::group_id(&self.group), topics }
+        FetchOffsetsGroup {
+            group: groups::group_id(&self.group),
+            topics,
+        }
     }
 }
 
@@ -128,8 +150,13 @@ fn ask_for(call: &Call<'_>, wanted: Wanted) -> AskedGroup {
         let judged = judge(call, &topic);
         (topic, judged)
     };
-    let topics = wanted.topics.map(|topics| topics.into_iter().map(judge).collect());
-    AskedGroup { group: wanted.group, topics }
+    let topics = wanted
+        .topics
+        .map(|topics| topics.into_iter().map(judge).collect());
+    AskedGroup {
+        group: wanted.group,
+        topics,
+    }
 }
 
 /// A topic that does not exist (any more) may still have offsets under its name, but not its id.
@@ -142,7 +169,11 @@ fn judge(call: &Call<'_>, topic: &WantedTopic) -> Result<TopicName, ErrorCode> {
         };
     }
     let name = TopicName::try_from(topic.name.0.as_str());
-    match (call.access.topic_to_listen(TopicRef::Name(topic.name.0.as_str())), name) {
+    match (
+        call.access
+            .topic_to_listen(TopicRef::Name(topic.name.0.as_str())),
+        name,
+    ) {
         (Err(hub::AccessError::Denied), _) => Err(ErrorCode::TopicAuthorizationFailed),
         (_, Ok(name)) => Ok(name),
         (_, Err(_)) => Err(ErrorCode::UnknownTopicOrPartition),
@@ -157,17 +188,20 @@ fn answer(
 ) -> OffsetFetchResponseGroup {
     let found_topics = found.map_or_else(Vec::new, |group| group.topics);
     let topics = match asked.topics {
-        None => found_topics.iter().filter_map(|topic| readable(access, topic)).collect(),
+        None => found_topics
+            .iter()
+            .filter_map(|topic| readable(access, topic))
+            .collect(),
         Some(topics) => {
             let mut found_topics = found_topics.into_iter();
-            let topic = |(wanted, judged): (WantedTopic, Result<TopicName, ErrorCode>)| {
-                match (judged, code) {
-                    (Ok(_), ErrorCode::None) => {
-                        let offsets = found_topics.next().map_or_else(Vec::new, |t| t.partitions);
-                        topic_answer(wanted.name, wanted.id, offsets.iter().map(offset).collect())
-                    }
-                    (Err(code), _) | (Ok(_), code) => refused_topic(wanted, code),
+            let topic = |(wanted, judged): (WantedTopic, Result<TopicName, ErrorCode>)| match (
+                judged, code,
+            ) {
+                (Ok(_), ErrorCode::None) => {
+                    let offsets = found_topics.next().map_or_else(Vec::new, |t| t.partitions);
+                    topic_answer(wanted.name, wanted.id, offsets.iter().map(offset).collect())
                 }
+                (Err(code), _) | (Ok(_), code) => refused_topic(wanted, code),
             };
             topics.into_iter().map(topic).collect()
         }
@@ -186,7 +220,11 @@ fn readable(access: &Access, topic: &PerTopic<FetchedOffset>) -> Option<OffsetFe
         Err(hub::AccessError::Denied) => return None,
     };
     let partitions = topic.partitions.iter().map(offset).collect();
-    Some(topic_answer(groups::wire_topic(&topic.topic), id, partitions))
+    Some(topic_answer(
+        groups::wire_topic(&topic.topic),
+        id,
+        partitions,
+    ))
 }
 
 fn topic_answer(
@@ -208,7 +246,7 @@ fn offset(found: &FetchedOffset) -> OffsetFetchResponsePartitions {
     partition
         .with_committed_offset(committed.offset.0)
         .with_committed_leader_epoch(committed.leader_epoch.0)
-        .with_metadata(Some(groups::text(&committed.metadata)))
+        .with_metadata(Some(words::text(&committed.metadata)))
 }
 
 fn nothing(partition: i32, code: ErrorCode) -> OffsetFetchResponsePartitions {
@@ -221,7 +259,11 @@ fn nothing(partition: i32, code: ErrorCode) -> OffsetFetchResponsePartitions {
 }
 
 fn refused_topic(wanted: WantedTopic, code: ErrorCode) -> OffsetFetchResponseTopics {
-    let partitions = wanted.partitions.iter().map(|&index| nothing(index, code)).collect();
+    let partitions = wanted
+        .partitions
+        .iter()
+        .map(|&index| nothing(index, code))
+        .collect();
     topic_answer(wanted.name, wanted.id, partitions)
 }
 
@@ -244,8 +286,8 @@ fn respond(mut answers: Vec<OffsetFetchResponseGroup>, version: i16) -> OffsetFe
             .with_name(topic.name)
             .with_partitions(topic.partitions.into_iter().map(partition).collect())
     };
-    let response = OffsetFetchResponse::default()
-        .with_topics(only.topics.into_iter().map(topic).collect());
+    let response =
+        OffsetFetchResponse::default().with_topics(only.topics.into_iter().map(topic).collect());
     if version >= GROUP_ERROR_FROM {
         return response.with_error_code(only.error_code);
     }

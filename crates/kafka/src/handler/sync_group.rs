@@ -10,9 +10,9 @@
 use hub::groups::{Command, Reply, SyncGroup as Sync};
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use model::GenerationId;
-use wire::ErrorCode;
+use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, words};
 
 /// From this version the request must name the group's protocol.
 const PROTOCOL_FROM: i16 = 5;
@@ -44,8 +44,8 @@ impl Handler for SyncGroup {
         Answer::later(async move {
             match reply.await {
                 Ok(Reply::SyncGroup(Ok(synced))) => SyncGroupResponse::default()
-                    .with_protocol_type(Some(groups::text(&synced.protocol_type)))
-                    .with_protocol_name(Some(groups::text(&synced.protocol)))
+                    .with_protocol_type(Some(words::text(&synced.protocol_type)))
+                    .with_protocol_name(Some(words::text(&synced.protocol)))
                     .with_assignment(synced.assignment),
                 Ok(Reply::SyncGroup(Err(error))) => refused(groups::group_code(&error)),
                 Ok(_) => refused(ErrorCode::UnknownServerError),
