@@ -9,7 +9,7 @@ use wire::{
 };
 
 use crate::{
-    handler::{self, Call, Handler, LoginHandler},
+    handler::{self, Call, Handler, LoginHandler, ResponseOf},
     session::{SessionState, Staged},
     spine,
 };
@@ -36,7 +36,10 @@ const fn open<H: LoginHandler>() -> Row {
     }
 }
 
-const fn row<H: Handler>() -> Row {
+const fn row<H: Handler>() -> Row
+where
+    ResponseOf<H>: 'static,
+{
     Row {
         api: H::Request::API,
         run: Run::Caller(spine::run::<H>),
@@ -46,7 +49,6 @@ const fn row<H: Handler>() -> Row {
 /// Ascending by key.
 const ROWS: &[Row] = &[
     row::<handler::produce::Produce>(),
-    //F row::<handler::fetch::Fetch>(),
     row::<handler::list_offsets::ListOffsets>(),
     row::<handler::metadata::Metadata>(),
     row::<handler::offset_commit::OffsetCommit>(),

@@ -13,7 +13,7 @@ use wire::{
 
 use crate::{
     handler::{
-        Answer, Answered, Call, Content, Handler, LoginHandler, Throttle,
+        Answer, Answered, Call, Content, Handler, LoginHandler, ResponseOf, Throttle,
         api_versions::{self, ApiVersions},
     },
     login,
@@ -99,7 +99,10 @@ pub(crate) fn run_login<H: LoginHandler>(
 }
 
 /// Decodes, handles and encodes a request of a caller: what a row of the registry points to.
-pub(crate) fn run<H: Handler>(call: &Call<'_>, frame: &RequestFrame) -> Staged {
+pub(crate) fn run<H: Handler>(call: &Call<'_>, frame: &RequestFrame) -> Staged
+where
+    ResponseOf<H>: 'static,
+{
     let request = match codec::decode_request::<H::Request>(call.version, &frame.body) {
         Ok(request) => request,
         Err(error) => {

@@ -44,7 +44,7 @@ impl Handler for Metadata {
             response = response.with_cluster_authorized_operations(operations);
         }
         let operations_asked = request.include_topic_authorized_operations;
-        let found = match wanted(call.version, request.topics) {
+        let found: Vec<Found> = match wanted(call.version, request.topics) {
             Wanted::All => access.topics().into_iter().map(Found::Topic).collect(),
             Wanted::These(topics) => topics
                 .into_iter()
