@@ -19,6 +19,7 @@ pub(crate) mod api_versions;
 mod codes;
 pub(crate) mod describe_cluster;
 pub(crate) mod describe_topic_partitions;
+pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
 pub(crate) mod init_producer_id;
 pub(crate) mod list_offsets;
