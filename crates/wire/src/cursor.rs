@@ -19,6 +19,10 @@ impl<'a> Cursor<'a> {
         self.position
     }
 
+    pub(crate) fn remaining(&self) -> usize {
+        self.bytes.len() - self.position
+    }
+
     /// The next `count` bytes.
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], ShapeError> {
         let rest = self.bytes.get(self.position..).unwrap_or_default();
