@@ -169,6 +169,52 @@ fn the_newest_versions_that_the_library_lacks_are_written_and_read() {
     }
 }
 
+/// Bodies as Kafka's own 4.4.0 client library writes them.
+const LIST_OFFSETS_11: &[u8] = b"\xff\xff\xff\xff\x01\x02\x07orders\x02\0\0\0\x03\0\0\0\x05\
+    \xff\xff\xff\xff\xff\xff\xff\xfa\0\0\0\0\x75\x30\0";
+const API_VERSIONS_5: &[u8] = b"\x12apache-kafka-java\x064.4.0\x05Zm9v\0\0\0\x02\0";
+const DELETE_GROUPS_3: &[u8] = b"\0\0\0\x07\x03\x03g1\0\x44\0\0\x03g2\0\0\0\0\0";
+const DESCRIBE_LOG_DIRS_5: &[u8] = b"\0\0\0\0\0\0\x02\0\0\x06/data\x02\x07orders\x02\0\0\0\x01\
+    \0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\
+    \0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\x32\0\0\0";
+
+#[test]
+fn versions_of_our_own_are_what_kafka_itself_writes() {
+    let body = Bytes::from_static(LIST_OFFSETS_11);
+    let offsets: m::ListOffsetsRequest = decode_request(11, &body).unwrap();
+    assert_eq!(offsets.timeout_ms, 30_000);
+    assert_eq!(offsets.topics[0].partitions[0].timestamp, -6);
+    assert!(
+        encode_request(11, 1, "", &offsets)
+            .unwrap()
+            .ends_with(&body)
+    );
+
+    let body = Bytes::from_static(API_VERSIONS_5);
+    let versions: ApiVersionsRequest = decode_request(5, &body).unwrap();
+    assert_eq!(versions.cluster_id.as_deref(), Some("Zm9v"));
+    assert_eq!(versions.node_id, Some(2));
+    assert!(versions.is_valid(5));
+    assert!(
+        encode_request(5, 1, "", &versions)
+            .unwrap()
+            .ends_with(&body)
+    );
+
+    golden_response::<m::DeleteGroupsRequest>(3, DELETE_GROUPS_3);
+    golden_response::<m::DescribeLogDirsRequest>(5, DESCRIBE_LOG_DIRS_5);
+}
+
+/// Decodes and encodes a body that has to come out the same.
+fn golden_response<R: Request>(version: i16, body: &'static [u8]) {
+    let frame = [&[0, 0, 0, 9, 0], body].concat();
+    let (_, response) = decode_response::<R>(version, frame.into()).unwrap();
+    let again = encode_response::<R>(version, 9, &response)
+        .unwrap()
+        .into_bytes();
+    assert_eq!(&again[LENGTH_BYTES + 5..], body);
+}
+
 #[test]
 fn a_lie_in_the_body_is_named_with_its_api() {
     let body = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f]);

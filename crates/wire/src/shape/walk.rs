@@ -77,7 +77,7 @@ impl Walk<'_> {
         match self.cursor.i8()? {
             -1 => Ok(()),
             1 => self.structure(structure),
-            _ => Err(ShapeError::NegativeLength { position }),
+            _ => Err(ShapeError::NotPresence { position }),
         }
     }
 
