@@ -17,7 +17,11 @@ use crate::{
     world::{Client, LISTENER, World, batch, is_waiting, settle},
 };
 
-pub(crate) fn producing(acks: i16, topic: &str, records: &[(i32, Option<Bytes>)]) -> ProduceRequest {
+pub(crate) fn producing(
+    acks: i16,
+    topic: &str,
+    records: &[(i32, Option<Bytes>)],
+) -> ProduceRequest {
     let partitions = records.iter().map(|(index, records)| {
         PartitionProduceData::default()
             .with_index(*index)
@@ -32,7 +36,12 @@ pub(crate) fn producing(acks: i16, topic: &str, records: &[(i32, Option<Bytes>)]
         .with_topic_data(vec![topic])
 }
 
-pub(crate) async fn produce(client: &mut Client<'_>, topic: &str, partition: i32, values: &[&str]) -> i64 {
+pub(crate) async fn produce(
+    client: &mut Client<'_>,
+    topic: &str,
+    partition: i32,
+    values: &[&str],
+) -> i64 {
     let request = producing(-1, topic, &[(partition, Some(batch(values)))]);
     let response = client.call(9, &request).await;
     let answer = &response.responses[0].partition_responses[0];
