@@ -29,6 +29,7 @@ pub(crate) mod describe_configs;
 pub(crate) mod describe_groups;
 pub(crate) mod describe_log_dirs;
 pub(crate) mod describe_topic_partitions;
+pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
 mod groups;
 pub(crate) mod heartbeat;

@@ -49,6 +49,7 @@ where
 /// Ascending by key.
 const ROWS: &[Row] = &[
     row::<handler::produce::Produce>(),
+    row::<handler::fetch::Fetch>(),
     row::<handler::list_offsets::ListOffsets>(),
     row::<handler::metadata::Metadata>(),
     row::<handler::offset_commit::OffsetCommit>(),

@@ -24,7 +24,7 @@ use crate::{
 /// Carries one frame, its length prefix taken off, from bytes to a staged reply.
 pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Staged {
     if session.login.expects_raw_token() {
-        return login::raw_token(session, &frame);
+        return login::raw_token(session, &frame, now);
     }
     let request = match RequestFrame::parse(frame) {
         Ok(request) => request,
@@ -44,7 +44,7 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         return Staged::Close(format!("{api} version {version} before login, from {name}"));
     }
     if !api.accepts(version) {
-        return refuse_version(session, api, &request);
+        return refuse_version(session, api, &request, now);
     }
     match (row.run, access) {
         (Run::Anyone(run), _) => run(session, &request, now),
@@ -66,11 +66,11 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
 }
 
 /// ApiVersions is answered in a form that every client can read (KIP-511); nothing else can be.
-fn refuse_version(session: &SessionState, api: ApiKey, request: &RequestFrame) -> Staged {
+fn refuse_version(session: &SessionState, api: ApiKey, request: &RequestFrame, now: Now) -> Staged {
     let version = request.api_version;
     if api == ApiKey::ApiVersions {
         let content = Content::Message(api_versions::unsupported());
-        let route = Route::new(session, 0, request);
+        let route = Route::new(session, 0, request, now);
         return route.finish::<<ApiVersions as LoginHandler>::Request>(Answered::new(content));
     }
     let accepted = api.facts().accepted;
@@ -92,7 +92,7 @@ pub(crate) fn run_login<H: LoginHandler>(
     match codec::decode_request::<H::Request>(version, &frame.body) {
         Ok(request) => {
             let answered = H::handle(session, request, version, now);
-            Route::new(session, version, frame).finish::<H::Request>(answered)
+            Route::new(session, version, frame, now).finish::<H::Request>(answered)
         }
         Err(error) => Staged::Close(format!("{error}, from {}", session.client_name(frame))),
     }
@@ -110,7 +110,7 @@ where
             return Staged::Close(format!("{error}, from {}", call.session.client_name(frame)));
         }
     };
-    let mut route = Route::new(call.session, call.version, frame);
+    let mut route = Route::new(call.session, call.version, frame, call.now);
     route.access = Some(call.access.clone());
     match H::handle(call, request) {
         Answer::Ready(answered) => route.finish::<H::Request>(answered),
@@ -131,15 +131,18 @@ struct Route {
     access: Option<Access>,
     version: i16,
     correlation_id: i32,
+    /// When the request came in.
+    now: Now,
 }
 
 impl Route {
-    fn new(session: &SessionState, version: i16, frame: &RequestFrame) -> Self {
+    fn new(session: &SessionState, version: i16, frame: &RequestFrame, now: Now) -> Self {
         Self {
             kafka: Arc::clone(&session.kafka),
             access: None,
             version,
             correlation_id: frame.correlation_id,
+            now,
         }
     }
 
@@ -183,15 +186,16 @@ impl Route {
                 close,
             },
             throttle,
+            self.now,
         )
     }
 }
 
-/// Lets a reply go, now or late; the connection's later replies wait behind a late one.
-pub(crate) fn stage(kafka: &Kafka, reply: Reply, throttle: Throttle) -> Staged {
+/// Lets a reply go: at once, or `throttle` after the request came in (at `now`). The connection's
+/// later replies wait behind a late one.
+pub(crate) fn stage(kafka: &Kafka, reply: Reply, throttle: Throttle, now: Now) -> Staged {
     if let Throttle::Delay(wait) = throttle {
-        let deadline = kafka.clock.now().monotonic + wait;
-        let wait = kafka.clock.sleep_until(deadline);
+        let wait = kafka.clock.sleep_until(now.monotonic + wait);
         return Staged::Later(Box::pin(async move {
             wait.await;
             reply
