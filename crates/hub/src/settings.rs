@@ -53,6 +53,8 @@ pub struct Limits {
     pub batch_bytes_max: u32,
     pub session_timeout_min: Duration,
     pub session_timeout_max: Duration,
+    /// Longest name of a consumer group.
+    pub group_id_bytes_max: usize,
     /// Longest metadata string beside a committed offset.
     pub offset_metadata_bytes_max: usize,
     /// Most members of one consumer group.
@@ -81,6 +83,7 @@ impl Default for Limits {
             batch_bytes_max: 1_048_588,
             session_timeout_min: Duration::from_secs(6),
             session_timeout_max: Duration::from_secs(30 * 60),
+            group_id_bytes_max: 32_767,
             offset_metadata_bytes_max: 4096,
             group_members_max: 10_000,
             groups_max: 100_000,
