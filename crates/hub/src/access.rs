@@ -291,24 +291,23 @@ impl Access {
         self.inner.namespace.group(command)
     }
 
-    /// Counts a request for the metrics, and charges the units the one event that Event Hubs
-    /// counts for a call other than send and receive. The spine calls it once per request.
+    /// Counts a request for the metrics. The spine calls it once per request.
     pub fn count_request(&self, result: RequestResult) {
         self.inner.namespace.requests.count(result);
     }
 
-    /// Whether so much more would wait longer than `timeout`, where the namespace is configured to
-    /// refuse (Kafka: POLICY_VIOLATION) instead of delaying beyond it.
+    /// Whether `bytes` and `events` more would wait longer than `timeout`, where the namespace is
+    /// configured to refuse (Kafka: POLICY_VIOLATION) instead of delaying beyond it.
     #[must_use]
-    pub fn overruns(&self, timeout: std::time::Duration) -> bool {
+    pub fn overruns(&self, bytes: u64, events: u64, timeout: std::time::Duration) -> bool {
         let namespace = &self.inner.namespace;
         if !namespace.settings.load().units.refuse_beyond_timeout {
             return false;
         }
         let now = self.inner.core.clock.now().monotonic;
-        // A charge of nothing tells the debt as it stands.
-        let charge = lock(&namespace.meter).charge(Direction::Ingress, 0, 0, now);
-        charge.wait > timeout
+        // Asked of a copy: what is refused is not charged.
+        let mut meter = lock(&namespace.meter).clone();
+        meter.charge(Direction::Ingress, bytes, events, now).wait > timeout
     }
 
     /// Charges the units; says how long the connection should be left alone.
@@ -351,7 +350,10 @@ fn group_topics(command: &Command) -> Vec<&TopicName> {
     match command {
         Command::CommitOffsets(commit) => commit.topics.iter().map(|per| &per.topic).collect(),
         Command::FetchOffsets(fetch) => {
-            let topics = fetch.groups.iter().filter_map(|group| group.topics.as_ref());
+            let topics = fetch
+                .groups
+                .iter()
+                .filter_map(|group| group.topics.as_ref());
             topics.flatten().map(|per| &per.topic).collect()
         }
         Command::DeleteOffsets(delete) => delete.topics.iter().map(|per| &per.topic).collect(),

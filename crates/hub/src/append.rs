@@ -125,12 +125,12 @@ impl SendPartition {
     ///
     /// # Errors
     /// What can be known at once; the rest comes from the future.
-    pub fn append(&self, batches: &[Batch], acks: Acks) -> Result<Appending, AppendError> {
+    pub fn append(&self, batches: Vec<Batch>, acks: Acks) -> Result<Appending, AppendError> {
         let settings = self.topic.settings.load();
         let timing = self.access.core().timing();
         let placed = self
             .partition
-            .append(batches, &settings.rules, acks, timing)?;
+            .append(&batches, &settings.rules, acks, timing)?;
         self.topic.traffic.came_in(placed.bytes, placed.records);
         let (bytes, records) = (placed.bytes, placed.records);
         let throttle = self.access.charge(Direction::Ingress, bytes, records);

@@ -6,9 +6,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use model::{
-    LeaderEpoch, LogId, NamespaceId, TopicId, TopicName, topic_config::TopicConfig,
-};
+use model::{LeaderEpoch, LogId, NamespaceId, TopicId, TopicName, topic_config::TopicConfig};
 use storage::RecoveredPartition;
 use tracing::warn;
 
@@ -114,4 +112,3 @@ pub(crate) fn config_of(topic: &TopicName, configs: &BTreeMap<String, String>) -
     }
     config
 }
-

@@ -267,16 +267,16 @@ impl Inner {
     }
 }
 
-fn replay(
-    engine: &dyn Engine,
-    log: LogId,
-    coordinator: &mut Coordinator,
-) -> Result<(), OpenError> {
+fn replay(engine: &dyn Engine, log: LogId, coordinator: &mut Coordinator) -> Result<(), OpenError> {
     let mut broken = None;
-    internal_log::replay(engine, log, &mut |key, value| match Record::decode(key, value) {
-        Ok(record) => coordinator.replay(&record),
-        Err(error) => drop(broken.get_or_insert(error)),
-    })?;
+    internal_log::replay(
+        engine,
+        log,
+        &mut |key, value| match Record::decode(key, value) {
+            Ok(record) => coordinator.replay(&record),
+            Err(error) => drop(broken.get_or_insert(error)),
+        },
+    )?;
     match broken {
         Some(error) => Err(OpenError::InternalLog {
             log,

@@ -3,10 +3,7 @@
 use std::{io, path::Path, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
-use model::{
-    LogId, Offset, Timestamp,
-    batch::StampedBatch,
-};
+use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 use storage::{
     AppendError, CheckpointError, CloseError, Completion, Log, Options, ReadError, ReadOutcome,
     Recovery, Snapshot, Stats, TimestampMatch,
@@ -143,7 +140,9 @@ impl Engine for LocalEngine {
         };
         let mut from = positions.start;
         while from < positions.durable_end {
-            let outcome = self.log.read(id, from, positions.durable_end, REPLAY_BYTES)?;
+            let outcome = self
+                .log
+                .read(id, from, positions.durable_end, REPLAY_BYTES)?;
             if outcome.next <= from {
                 break;
             }

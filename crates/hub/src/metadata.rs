@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 use model::{LeaderEpoch, LogId, NamespaceId, NamespaceName, PartitionIndex, TopicId, TopicName};
 use thiserror::Error;
 
-pub(crate) use codec::DecodeError;
-
 /// The log that this machine itself is kept in.
 pub(crate) const METADATA_LOG: LogId = LogId(1);
 /// Producer ids are given out in blocks, so that few of them need a record.
@@ -320,7 +318,9 @@ impl Metadata {
                     state.units = Some(*units);
                 }
             }
-            Record::Topic(namespace, id, topic) => self.replay_topic(*namespace, *id, topic.as_ref()),
+            Record::Topic(namespace, id, topic) => {
+                self.replay_topic(*namespace, *id, topic.as_ref())
+            }
         }
     }
 
@@ -343,10 +343,7 @@ impl Metadata {
 
     /// The whole state as records: replayed by a new machine they rebuild it.
     pub(crate) fn snapshot(&self) -> Vec<Record> {
-        let mut records = vec![
-            Record::Epoch(self.epoch),
-            Record::Counters(self.counters),
-        ];
+        let mut records = vec![Record::Epoch(self.epoch), Record::Counters(self.counters)];
         for (id, state) in &self.namespaces {
             records.push(Record::Namespace(*id, state.record.clone()));
             records.extend(state.units.map(|units| Record::Units(*id, units)));

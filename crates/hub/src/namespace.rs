@@ -116,6 +116,8 @@ impl NamespaceTable {
     ) -> Option<Arc<Namespace>> {
         let owner = |host: &str| Some(self.owner(host)?.name.clone());
         let name = auth::resolve_namespace(candidates, owner)?;
-        self.served.get(&name.as_str().to_ascii_lowercase()).map(Arc::clone)
+        self.served
+            .get(&name.as_str().to_ascii_lowercase())
+            .map(Arc::clone)
     }
 }

@@ -53,12 +53,14 @@ pub(crate) struct Traffic {
 impl Traffic {
     pub(crate) fn came_in(&self, bytes: u64, messages: u64) {
         self.incoming_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.incoming_messages.fetch_add(messages, Ordering::Relaxed);
+        self.incoming_messages
+            .fetch_add(messages, Ordering::Relaxed);
     }
 
     pub(crate) fn went_out(&self, bytes: u64, messages: u64) {
         self.outgoing_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.outgoing_messages.fetch_add(messages, Ordering::Relaxed);
+        self.outgoing_messages
+            .fetch_add(messages, Ordering::Relaxed);
     }
 
     pub(crate) fn view(&self) -> TrafficView {
@@ -172,7 +174,9 @@ impl SyncObserver for SyncTimes {
         }
         self.bytes.record_value(synced.bytes);
         self.entries.record_value(synced.entries);
-        let before = self.since_checkpoint.fetch_add(synced.bytes, Ordering::Relaxed);
+        let before = self
+            .since_checkpoint
+            .fetch_add(synced.bytes, Ordering::Relaxed);
         if before.saturating_add(synced.bytes) >= CHECKPOINT_LOOK_BYTES {
             self.since_checkpoint.store(0, Ordering::Relaxed);
             self.checkpoint_hint.notify_one();

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use model::{LeaderEpoch, LogId, Offset, PartitionIndex, Timestamp, batch::BatchHeader};
 use storage::{RecoveredPartition, producer::Producers};
 
-pub(crate) use append::{AppendRules, Placed, StageTimes};
+pub(crate) use append::{AppendRules, StageTimes, Timing};
 
 use crate::{
     engine::{Engine, EnginePositions},
@@ -40,12 +40,6 @@ struct State {
     epochs: Epochs,
     producers: Producers,
     closed: Option<Broken>,
-}
-
-impl AsRef<Watch> for Partition {
-    fn as_ref(&self) -> &Watch {
-        &self.watch
-    }
 }
 
 impl Partition {
@@ -146,6 +140,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -53,12 +53,14 @@ pub(crate) struct Turn<'a> {
 pub(crate) fn replay(engine: &dyn Engine) -> Result<Metadata, OpenError> {
     let mut machine = Metadata::default();
     let mut broken = None;
-    internal_log::replay(engine, METADATA_LOG, &mut |key, value| {
-        match Record::decode(key, value) {
+    internal_log::replay(
+        engine,
+        METADATA_LOG,
+        &mut |key, value| match Record::decode(key, value) {
             Ok(record) => machine.replay(&record),
             Err(error) => drop(broken.get_or_insert(error)),
-        }
-    })?;
+        },
+    )?;
     match broken {
         Some(error) => Err(OpenError::InternalLog {
             log: METADATA_LOG,
@@ -69,11 +71,7 @@ pub(crate) fn replay(engine: &dyn Engine) -> Result<Metadata, OpenError> {
 }
 
 impl Registry {
-    pub(crate) fn new(
-        machine: Metadata,
-        partition: Arc<Partition>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(machine: Metadata, partition: Arc<Partition>, clock: Arc<dyn Clock>) -> Self {
         Self {
             machine: Mutex::new(machine),
             log: InternalLog::new(partition, clock),
@@ -115,6 +113,13 @@ impl Registry {
             self.log.append_snapshot(&snapshot)?;
         }
         Ok(records)
+    }
+
+    /// Keeps the epoch that was raised while the log was replayed.
+    pub(crate) fn keep_epoch(&self) -> Result<(), KeepError> {
+        let machine = lock(&self.machine);
+        self.log.append(&[Record::Epoch(machine.epoch).encode()])?;
+        Ok(())
     }
 
     /// Completes when everything decided so far is durable.

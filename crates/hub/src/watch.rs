@@ -14,7 +14,7 @@ use std::{
 use model::Offset;
 use tokio::sync::{Notify, oneshot};
 
-use crate::sync::lock;
+use crate::{partition::Partition, sync::lock};
 
 /// What wakes a wait before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,25 +145,25 @@ impl FetchWait {
 }
 
 /// A fetch's entries at its partitions; dropped, they are gone.
-pub(crate) struct Entered<T: AsRef<Watch>> {
+pub(crate) struct Entered {
     id: u64,
-    places: Vec<T>,
+    places: Vec<Arc<Partition>>,
 }
 
-impl<T: AsRef<Watch>> Entered<T> {
-    pub(crate) fn new(wait: &Arc<FetchWait>, places: Vec<T>) -> Self {
+impl Entered {
+    pub(crate) fn new(wait: &Arc<FetchWait>, places: Vec<Arc<Partition>>) -> Self {
         let id = NEXT_WAIT.fetch_add(1, Ordering::Relaxed);
         for place in &places {
-            place.as_ref().enter(id, wait);
+            place.watch.enter(id, wait);
         }
         Self { id, places }
     }
 }
 
-impl<T: AsRef<Watch>> Drop for Entered<T> {
+impl Drop for Entered {
     fn drop(&mut self) {
         for place in &self.places {
-            place.as_ref().leave(self.id);
+            place.watch.leave(self.id);
         }
     }
 }

@@ -23,15 +23,22 @@ fn commands() -> impl Strategy<Value = Command> {
             };
             Command::SetUnits(id, units)
         }),
-        (namespace.clone(), topic.clone(), name, 1..5_u32, configs.clone()).prop_map(
-            |(namespace, id, name, partition_count, configs)| Command::CreateTopic {
-                namespace,
-                id,
-                name: TopicName::try_from(name).unwrap(),
-                partition_count,
-                configs,
-            }
-        ),
+        (
+            namespace.clone(),
+            topic.clone(),
+            name,
+            1..5_u32,
+            configs.clone()
+        )
+            .prop_map(|(namespace, id, name, partition_count, configs)| {
+                Command::CreateTopic {
+                    namespace,
+                    id,
+                    name: TopicName::try_from(name).unwrap(),
+                    partition_count,
+                    configs,
+                }
+            }),
         (namespace.clone(), topic.clone(), 1..4_u32)
             .prop_map(|(namespace, id, added)| Command::GrowTopic(namespace, id, added)),
         (namespace.clone(), topic.clone(), configs)

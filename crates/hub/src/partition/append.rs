@@ -103,7 +103,8 @@ impl Partition {
             started: now.monotonic,
             timing,
         };
-        self.engine.append(self.log, stamped, Box::new(completion))?;
+        self.engine
+            .append(self.log, stamped, Box::new(completion))?;
         let base_offset = state.next;
         for header in &headers {
             state.replay(header, now.wall);
@@ -155,7 +156,10 @@ impl State {
         batches: &[Batch],
         rules: &AppendRules,
     ) -> Result<Option<Placed>, AppendError> {
-        let Some(batch) = batches.first().filter(|batch| batch.header().is_idempotent()) else {
+        let Some(batch) = batches
+            .first()
+            .filter(|batch| batch.header().is_idempotent())
+        else {
             return Ok(None);
         };
         if self.producers.len() >= rules.producers_max {
@@ -186,7 +190,12 @@ fn records_of<'a>(headers: impl IntoIterator<Item = &'a BatchHeader>) -> u64 {
         .sum()
 }
 
-fn reply_for(acks: Acks) -> (ReplySender, Option<oneshot::Receiver<Result<(), AppendError>>>) {
+fn reply_for(
+    acks: Acks,
+) -> (
+    ReplySender,
+    Option<oneshot::Receiver<Result<(), AppendError>>>,
+) {
     match acks {
         Acks::None => (None, None),
         Acks::Written | Acks::Durable => {
