@@ -1,1 +1,34 @@
-//! storage
+//! One data directory's log: every partition's batches in one interleaved sequence of extents.
+//!
+//! ```text
+//! data/
+//!   lock                       held by the process that uses the directory
+//!   unclean                    present while the log is open: its presence at start says "crashed"
+//!   manifest                   the last checkpoint: partitions, extents, snapshots
+//!   log/<sequence>.log         extents: the data's first home, written once, in order
+//!   log/<sequence>.index       entries of a sealed extent by partition and offset; rebuildable
+//!   quarantine/                bytes that were damaged below a position known to be synced
+//! ```
+//!
+//! An append is placed at once (offset and position are settled under two short locks), written by
+//! the write thread, made durable by the sync thread: one sync covers whatever arrived during the
+//! one before it, for any number of partitions.
+//!
+//! This crate uses `model` and, in one module, the file system. It knows no clock, no async, no
+//! Kafka message.
+
+#![deny(clippy::indexing_slicing)]
+
+mod error;
+mod log;
+mod options;
+mod position;
+pub mod producer;
+
+pub use error::{AppendError, CheckpointError, CloseError, OpenError, ReadError};
+pub use log::{
+    Completion, Damage, Log, ReadOutcome, RecoveredPartition, Recovery, Snapshot, State, Stats,
+    TimestampMatch,
+};
+pub use options::{Options, SyncObserver, Synced};
+pub use position::{ExtentSequence, Position};

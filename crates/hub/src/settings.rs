@@ -1,0 +1,179 @@
+//! What the operator configures, as plain values: the `tidegate` crate fills them from its file.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use model::{NamespaceName, TopicName};
+
+/// Everything that [`crate::Hub::open`] and [`crate::Hub::reload`] take.
+#[derive(Clone, Debug, Default)]
+pub struct HubSettings {
+    pub storage: StorageSettings,
+    pub limits: Limits,
+    pub namespaces: Vec<NamespaceSettings>,
+}
+
+/// How the log is kept.
+#[derive(Clone, Debug)]
+pub struct StorageSettings {
+    /// Bytes of one extent file of the shared log.
+    pub extent_bytes: u64,
+    /// Appends are refused before the file system has less than this left.
+    pub free_space_floor_bytes: u64,
+    /// Bytes appended and not yet durable, at most.
+    pub queue_bytes_max: u64,
+    /// Recent data kept in memory for readers at the end of the log.
+    pub tail_cache_bytes: u64,
+    /// Open descriptors of extents, at most.
+    pub descriptors_max: usize,
+    /// Cold reads that may run at once.
+    pub cold_reads_max: usize,
+    /// How often retention is looked at.
+    pub retention_interval: Duration,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        let options = storage::Options::default();
+        Self {
+            extent_bytes: options.extent_bytes,
+            free_space_floor_bytes: options.free_space_floor_bytes,
+            queue_bytes_max: options.queue_bytes_max,
+            tail_cache_bytes: options.tail_cache_bytes,
+            descriptors_max: options.descriptors_max,
+            cold_reads_max: 32,
+            retention_interval: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Bounds on what clients may ask for; the defaults are Kafka's own.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Largest batch where the topic does not say otherwise (`max.message.bytes`).
+    pub batch_bytes_max: u32,
+    pub session_timeout_min: Duration,
+    pub session_timeout_max: Duration,
+    /// Longest metadata string beside a committed offset.
+    pub offset_metadata_bytes_max: usize,
+    /// Most members of one consumer group.
+    pub group_members_max: usize,
+    /// Most consumer groups of one namespace.
+    pub groups_max: usize,
+    /// How long the first rebalance of an empty group waits for more members.
+    pub rebalance_delay: Duration,
+    /// Most partitions of one process.
+    pub partitions_max: usize,
+    /// Most partitions of one event hub.
+    pub partitions_per_topic_max: i32,
+    /// Most bytes of records in one fetch response, whatever the client asks for.
+    pub fetch_bytes_max: usize,
+    /// Reads that may wait for data at once.
+    pub waiting_fetches_max: usize,
+    /// Idempotent producers remembered per partition.
+    pub producers_per_partition_max: usize,
+    /// How long an idle idempotent producer is remembered.
+    pub producer_expiry: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            batch_bytes_max: 1_048_588,
+            session_timeout_min: Duration::from_secs(6),
+            session_timeout_max: Duration::from_secs(30 * 60),
+            offset_metadata_bytes_max: 4096,
+            group_members_max: 10_000,
+            groups_max: 100_000,
+            rebalance_delay: Duration::from_secs(3),
+            partitions_max: 200_000,
+            partitions_per_topic_max: 100_000,
+            fetch_bytes_max: 55 << 20,
+            waiting_fetches_max: 100_000,
+            producers_per_partition_max: 10_000,
+            producer_expiry: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// One namespace of the file.
+#[derive(Clone, Debug)]
+pub struct NamespaceSettings {
+    pub name: NamespaceName,
+    /// Further host names that are this namespace, beside every name whose first label is `name`.
+    pub hosts: Vec<String>,
+    pub units: UnitSettings,
+    /// Whether asking for an unknown event hub creates it.
+    pub auto_create: bool,
+    /// Partitions of an event hub whose creator does not say.
+    pub partition_count: i32,
+    /// Retention of an event hub whose creator does not say; `None` keeps everything.
+    pub retention: Option<Duration>,
+    pub policies: Vec<PolicySettings>,
+    pub event_hubs: Vec<EventHubSettings>,
+}
+
+impl NamespaceSettings {
+    /// A namespace with the defaults: unlimited units, 4 partitions, 7 days, created on demand.
+    #[must_use]
+    pub fn new(name: NamespaceName) -> Self {
+        Self {
+            name,
+            hosts: Vec::new(),
+            units: UnitSettings::default(),
+            auto_create: true,
+            partition_count: 4,
+            retention: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+            policies: Vec::new(),
+            event_hubs: Vec::new(),
+        }
+    }
+}
+
+/// Throughput units of a namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitSettings {
+    /// `None` is unlimited.
+    pub throughput_units: Option<u32>,
+    /// `Some(maximum)` raises the units up to it under sustained excess.
+    pub auto_inflate: Option<u32>,
+    /// Whether the units sink again, down to the configured number, when the load is gone.
+    pub auto_deflate: bool,
+    /// Event Hubs' behaviour far over quota: refuse instead of delaying past the request's timeout.
+    pub refuse_beyond_timeout: bool,
+}
+
+/// A shared access policy. Keys are text, as people paste them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PolicySettings {
+    pub name: String,
+    pub send: bool,
+    pub listen: bool,
+    pub manage: bool,
+    pub primary_key: String,
+    pub secondary_key: Option<String>,
+}
+
+impl std::fmt::Debug for PolicySettings {
+    /// Never shows a key.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PolicySettings")
+            .field("name", &self.name)
+            .field("send", &self.send)
+            .field("listen", &self.listen)
+            .field("manage", &self.manage)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One event hub of the file. What is `None` is left as it is (or the namespace's default).
+#[derive(Clone, Debug)]
+pub struct EventHubSettings {
+    pub name: TopicName,
+    pub partition_count: Option<i32>,
+    /// Milliseconds; -1 keeps everything.
+    pub retention_ms: Option<i64>,
+    pub cleanup_policy: Option<String>,
+    /// Further topic configurations under Kafka's names.
+    pub configs: BTreeMap<String, String>,
+    pub policies: Vec<PolicySettings>,
+}

@@ -1,0 +1,58 @@
+//! What an operator may set about a data directory, and how the log tells of its syncs.
+
+use std::sync::Arc;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The knobs of one log. Sizes are bytes.
+#[derive(Clone)]
+pub struct Options {
+    /// Size of one extent file; also bounds the largest batch (a little less than this).
+    pub extent_bytes: u64,
+    /// Extents kept prepared ahead of the one being filled.
+    pub extents_ahead: usize,
+    /// Appends are refused before the file system has less than this left.
+    pub free_space_floor_bytes: u64,
+    /// Open descriptors of extents, at most.
+    pub descriptors_max: usize,
+    /// Mapped indexes of sealed extents, at most.
+    pub indexes_max: usize,
+    /// Bytes appended and not yet durable, at most; callers keep below it by their own budget.
+    pub queue_bytes_max: u64,
+    /// Recent entries kept in memory for readers at the end of the log.
+    pub tail_cache_bytes: u64,
+    /// Sealed extents after which a checkpoint is due.
+    pub checkpoint_extents: u32,
+    /// Told when a sync starts and ends: the caller has the clock.
+    pub observer: Option<Arc<dyn SyncObserver>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            extent_bytes: 64 * MIB,
+            extents_ahead: 1,
+            free_space_floor_bytes: 256 * MIB,
+            descriptors_max: 256,
+            indexes_max: 256,
+            queue_bytes_max: 256 * MIB,
+            tail_cache_bytes: 32 * MIB,
+            checkpoint_extents: 4,
+            observer: None,
+        }
+    }
+}
+
+/// Watches syncs from the thread that makes them.
+pub trait SyncObserver: Send + Sync {
+    fn sync_started(&self);
+    fn sync_ended(&self, synced: Synced);
+}
+
+/// What one sync made durable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Synced {
+    pub bytes: u64,
+    pub entries: u64,
+}
