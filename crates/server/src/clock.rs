@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime};
 
+use hub::clock::Sleep;
 use model::{Now, Timestamp};
 
 /// One reading of both clocks.
@@ -19,5 +20,19 @@ pub fn now() -> Now {
     Now {
         monotonic: Instant::now(),
         wall: Timestamp(wall),
+    }
+}
+
+/// The machine's clocks, for whoever takes the time as an argument.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl hub::Clock for SystemClock {
+    fn now(&self) -> Now {
+        now()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Sleep {
+        Box::pin(tokio::time::sleep_until(deadline.into()))
     }
 }

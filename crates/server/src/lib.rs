@@ -17,6 +17,7 @@ mod connection;
 mod doors;
 mod end;
 mod frontend;
+mod kafka_frontend;
 mod limits;
 mod listener;
 pub mod metrics;
@@ -27,6 +28,7 @@ mod tls;
 
 pub use end::End;
 pub use frontend::{Frontend, Peer, Reply, Session, Staged};
+pub use kafka_frontend::{KafkaFrontend, KafkaSession, LatencyMetrics};
 pub use limits::Limits;
 pub use listener::{Advertised, BindError, ListenerSettings, Security};
 pub use server::{Bound, Drained, Running, bind};
