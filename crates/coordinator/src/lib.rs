@@ -39,6 +39,7 @@ mod error;
 mod group;
 mod join;
 mod member;
+mod notice;
 mod offsets;
 mod rebalance;
 mod record;
@@ -61,6 +62,7 @@ pub use command::{
 pub use config::{Config, IdSource};
 pub use coordinator::{Coordinator, GroupSummary};
 pub use error::GroupError;
+pub use notice::{Cause, Notice};
 pub use record::{CommittedOffset, GroupMetadata, Record, StoredMember};
 pub use reply::{
     DeletedGroup, DescribedGroup, DescribedMember, FetchedGroup, FetchedOffset, GroupDescription,
