@@ -97,8 +97,8 @@ impl Coordinator {
         outcome
     }
 
-    /// The ticket's connection is gone: its reply is no longer wanted. A new member that has not yet
-    /// learnt its id can never return, so it is removed; others keep their place, as in Kafka,
+    /// The ticket's connection is gone: its reply is no longer wanted. A new member that has not
+    /// yet learnt its id can never return, so it is removed; others keep their place, as in Kafka,
     /// until their session ends. A reply under this ticket does not come.
     pub fn abandon(&mut self, ticket: Ticket, now: Now) -> Outcome {
         let Some((group, member)) = self.parked.remove(&ticket) else {

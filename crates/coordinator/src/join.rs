@@ -51,8 +51,8 @@ pub(crate) fn join_group(
     result.transpose().map(Reply::JoinGroup)
 }
 
-/// What can be judged without the group. Drops repeated protocol names, keeping the first, and cuts a
-/// timeout beyond reason.
+/// What can be judged without the group. Drops repeated protocol names, keeping the first, and cuts
+/// a timeout beyond reason.
 fn check(config: &Config, request: &mut JoinGroup) -> Result<(), GroupError> {
     let group = request.group.as_str();
     if group.is_empty() || group.len() > config.group_id_bytes_max {
