@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     Access,
     access::TopicRef,
-    topic_config::{ConfigChange, ConfigEntry, ConfigError},
+    configs::{ConfigChange, ConfigEntry},
 };
 
 /// A topic to be made.
@@ -53,7 +53,7 @@ pub enum CreateTopicError {
     #[error("Replication factor must be larger than 0, or -1 to use the default value.")]
     ReplicationFactor,
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] TopicConfigError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }
@@ -137,7 +137,7 @@ pub enum AlterConfigsError {
     #[error("unknown in this namespace")]
     Unknown,
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] TopicConfigError),
     #[error(transparent)]
     Metadata(#[from] MetadataError),
 }

@@ -21,6 +21,7 @@ pub mod access;
 pub mod admin;
 pub mod append;
 pub mod clock;
+pub mod configs;
 pub mod fetch;
 pub mod groups;
 mod hub;
@@ -28,7 +29,6 @@ pub mod login;
 pub mod observe;
 pub mod offsets;
 pub mod settings;
-pub mod topic_config;
 
 pub use access::{Access, AccessError, ListenPartition, ListenTopic, SendPartition, SendTopic};
 pub use clock::Clock;

@@ -12,32 +12,36 @@ pub struct HubSettings {
     pub namespaces: Vec<NamespaceSettings>,
 }
 
-/// Where and how the log is kept.
+/// How the log is kept.
 #[derive(Clone, Debug)]
 pub struct StorageSettings {
-    /// Bytes of one segment of the shared log.
-    pub segment_bytes: u64,
-    /// Bytes of the newest data that stay in memory for readers at the tail.
-    pub cache_bytes: u64,
-    /// Appends are refused while less than this is free on the disk.
-    pub free_bytes_min: u64,
-    /// Bytes that may wait for the disk before appends are held back.
-    pub pending_bytes_max: u64,
+    /// Bytes of one extent file of the shared log.
+    pub extent_bytes: u64,
+    /// Appends are refused before the file system has less than this left.
+    pub free_space_floor_bytes: u64,
+    /// Bytes appended and not yet durable, at most.
+    pub queue_bytes_max: u64,
+    /// Recent data kept in memory for readers at the end of the log.
+    pub tail_cache_bytes: u64,
+    /// Open descriptors of extents, at most.
+    pub descriptors_max: usize,
     /// Cold reads that may run at once.
     pub cold_reads_max: usize,
-    /// How often retention and checkpoints are looked at.
-    pub housekeeping_interval: Duration,
+    /// How often retention is looked at.
+    pub retention_interval: Duration,
 }
 
 impl Default for StorageSettings {
     fn default() -> Self {
+        let options = storage::Options::default();
         Self {
-            segment_bytes: 256 << 20,
-            cache_bytes: 128 << 20,
-            free_bytes_min: 256 << 20,
-            pending_bytes_max: 64 << 20,
+            extent_bytes: options.extent_bytes,
+            free_space_floor_bytes: options.free_space_floor_bytes,
+            queue_bytes_max: options.queue_bytes_max,
+            tail_cache_bytes: options.tail_cache_bytes,
+            descriptors_max: options.descriptors_max,
             cold_reads_max: 32,
-            housekeeping_interval: Duration::from_secs(5 * 60),
+            retention_interval: Duration::from_mins(5),
         }
     }
 }
