@@ -1,3 +1,12 @@
-//! Development tasks.
+//! Development tasks: `cargo xtask <task>`.
 
-fn main() {}
+mod generate;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["generate", rest @ ..] => generate::run(rest),
+        _ => anyhow::bail!("usage: cargo xtask generate wire-tables [--check]"),
+    }
+}

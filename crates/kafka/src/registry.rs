@@ -1,0 +1,89 @@
+//! The table of what is served: one row per API. ApiVersions is computed from it, and so is the
+//! compatibility table in the documentation.
+
+use model::Now;
+use wire::{ApiKey, Request, RequestFrame, VersionRange};
+
+use crate::{
+    handler::{self, Call, Handler, LoginHandler},
+    session::{SessionState, Staged},
+    spine,
+};
+
+/// One row: an API and the function that carries its requests through decode, handler and encode.
+pub(crate) struct Row {
+    pub(crate) api: ApiKey,
+    pub(crate) run: Run,
+}
+
+/// Who may be served.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// Anyone who reached the listener.
+    Anyone(fn(&mut SessionState, &RequestFrame, Now) -> Staged),
+    /// Callers who are known; what they may do is in the call's `Access`.
+    Caller(fn(&Call<'_>, &RequestFrame) -> Staged),
+}
+
+const fn open<H: LoginHandler>() -> Row {
+    Row {
+        api: H::Request::API,
+        run: Run::Anyone(spine::run_login::<H>),
+    }
+}
+
+const fn row<H: Handler>() -> Row {
+    Row {
+        api: H::Request::API,
+        run: Run::Caller(spine::run::<H>),
+    }
+}
+
+/// Ascending by key.
+const ROWS: &[Row] = &[
+    row::<handler::produce::Produce>(),
+    row::<handler::fetch::Fetch>(),
+    row::<handler::list_offsets::ListOffsets>(),
+    row::<handler::metadata::Metadata>(),
+    row::<handler::find_coordinator::FindCoordinator>(),
+    open::<handler::sasl_handshake::SaslHandshake>(),
+    open::<handler::api_versions::ApiVersions>(),
+    row::<handler::init_producer_id::InitProducerId>(),
+    row::<handler::offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    open::<handler::sasl_authenticate::SaslAuthenticate>(),
+    row::<handler::describe_cluster::DescribeCluster>(),
+    row::<handler::describe_topic_partitions::DescribeTopicPartitions>(),
+];
+
+/// The row of an API, if it is served.
+pub(crate) fn find(api: ApiKey) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.api == api)
+}
+
+/// One served API, as ApiVersions and the documentation name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServedApi {
+    pub api: ApiKey,
+    pub advertised: VersionRange,
+    pub accepted: VersionRange,
+}
+
+/// Everything that is served, ascending by key.
+pub fn served() -> impl Iterator<Item = ServedApi> {
+    ROWS.iter().map(|row| ServedApi {
+        api: row.api,
+        advertised: row.api.facts().advertised,
+        accepted: row.api.facts().accepted,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_stand_in_the_order_of_their_keys_and_none_twice() {
+        let codes: Vec<i16> = ROWS.iter().map(|row| row.api.code()).collect();
+        assert!(codes.is_sorted_by(|a, b| a < b), "{codes:?}");
+    }
+}
