@@ -1,3 +1,42 @@
-//! The `tidegate` binary.
+//! The `tidegate` binary: reads the command line and hands over. Logic lives below, in the crates
+//! that can be tested without a process.
 
-fn main() {}
+mod arguments;
+mod commands;
+mod output;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// What a shell expects of a wrong command line or configuration.
+const USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(arguments) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::fail(&error);
+            match error.downcast_ref::<settings::Refusals>() {
+                Some(_) => ExitCode::from(USAGE),
+                None => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
+    match command {
+        Command::Config(command) => commands::config::run(command),
+        _ => anyhow::bail!("not there yet"),
+    }
+}
