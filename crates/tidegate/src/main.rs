@@ -2,8 +2,11 @@
 //! that can be tested without a process.
 
 mod arguments;
+mod certificates;
 mod commands;
+mod files;
 mod output;
+mod secrets;
 mod settings;
 
 use std::process::ExitCode;
