@@ -16,13 +16,13 @@ pub struct Policy {
     pub name: String,
     pub rights: Rights,
     pub primary: Key,
-    pub secondary: Key,
+    pub secondary: Option<Key>,
 }
 
 impl Policy {
     /// Whether either key satisfies the test. Both are always tried, for an even timing.
     pub(crate) fn any_key(&self, test: impl Fn(&Key) -> bool) -> bool {
-        test(&self.primary) | test(&self.secondary)
+        test(&self.primary) | self.secondary.as_ref().is_some_and(test)
     }
 }
 
@@ -135,7 +135,7 @@ mod tests {
             name: name.to_owned(),
             rights,
             primary: Key::from(key),
-            secondary: Key::from("second"),
+            secondary: Some(Key::from("second")),
         }
     }
 

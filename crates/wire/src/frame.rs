@@ -6,6 +6,9 @@
 //! response: length i32 | correlation id i32 | [tags] | body
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 

@@ -8,6 +8,8 @@
 mod requests;
 mod responses;
 mod table;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use table::Message;

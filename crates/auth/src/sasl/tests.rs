@@ -14,7 +14,7 @@ fn policy(name: &str, rights: Rights, primary: &str) -> Policy {
         name: name.to_owned(),
         rights,
         primary: Key::from(primary),
-        secondary: Key::from(format!("{primary}-2").as_str()),
+        secondary: Some(Key::from(format!("{primary}-2").as_str())),
     }
 }
 

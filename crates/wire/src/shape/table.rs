@@ -135,7 +135,7 @@ impl Field {
 }
 
 /// A string or byte slice of the library: a `Bytes` that shares the frame.
-const SLICE_BYTES: usize = 32;
+pub(crate) const SLICE_BYTES: usize = 32;
 /// A `Vec`.
 const ARRAY_BYTES: usize = 24;
 /// The map of unknown tagged fields that every structure of the library carries, while empty.
@@ -159,17 +159,6 @@ impl Structure {
         Self {
             fields,
             memory_bytes,
-        }
-    }
-}
-
-impl Element {
-    /// What one element takes in a decoded `Vec`.
-    pub(crate) const fn memory_bytes(&self) -> usize {
-        match self {
-            Self::Fixed(width) => *width,
-            Self::Text => SLICE_BYTES,
-            Self::Structure(structure) => structure.memory_bytes,
         }
     }
 }

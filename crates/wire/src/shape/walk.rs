@@ -1,6 +1,6 @@
 //! The walk: one pass over a body, along its table, allocating nothing.
 
-use super::table::{Element, Field, Kind, Message, Structure};
+use super::table::{Element, Field, Kind, Message, SLICE_BYTES, Structure};
 use super::{ShapeError, Walked};
 use crate::cursor::Cursor;
 
@@ -118,7 +118,7 @@ impl Walk<'_> {
                 possible,
             });
         }
-        self.charge(count, element.memory_bytes())?;
+        self.charge(count, element_memory_bytes(element))?;
         match element {
             // The product is at most the bytes that remain.
             Element::Fixed(width) => self.cursor.take(count * width).map(drop),
@@ -236,6 +236,15 @@ impl Walk<'_> {
             return Err(ShapeError::OverBudget { position, budget });
         }
         Ok(())
+    }
+}
+
+/// What one element takes in a decoded `Vec`.
+fn element_memory_bytes(element: &Element) -> usize {
+    match element {
+        Element::Fixed(width) => *width,
+        Element::Text => SLICE_BYTES,
+        Element::Structure(structure) => structure.memory_bytes,
     }
 }
 
