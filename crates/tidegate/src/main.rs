@@ -2,10 +2,15 @@
 //! that can be tested without a process.
 
 mod arguments;
+mod banner;
 mod certificates;
+mod clock;
 mod commands;
 mod files;
+mod logging;
 mod output;
+mod reach;
+mod runtime;
 mod secrets;
 mod settings;
 
@@ -39,7 +44,14 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
     match command {
-        Command::Config(command) => commands::config::run(command),
+        Command::Config(command) => commands::config::run(command)?,
+        Command::ConnectionString(arguments) => commands::connection_string::run(&arguments)?,
+        Command::EventHub(command) => commands::event_hub::run(command)?,
+        Command::Group(command) => commands::group::run(command)?,
+        Command::Produce(arguments) => commands::produce::run(&arguments)?,
+        Command::Consume(arguments) => commands::consume::run(&arguments)?,
+        Command::Health(arguments) => commands::health::run(&arguments)?,
         _ => anyhow::bail!("not there yet"),
     }
+    Ok(ExitCode::SUCCESS)
 }

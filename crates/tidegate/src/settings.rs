@@ -24,6 +24,7 @@ pub(crate) use namespaces::{
 pub(crate) use reference::{complete_file, reference_page};
 pub(crate) use refusal::{Origin, Refusal, Refusals};
 pub(crate) use show::show;
+pub(crate) use value::duration;
 
 use section::Section;
 

@@ -1,14 +1,12 @@
 //! `tidegate config`: check a file, show what is in force and why.
 
-use std::process::ExitCode;
-
 use crate::{
     arguments::{ConfigCommand, SettingsArguments},
     output,
     settings::{self, Layers, Settings, Sources},
 };
 
-pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
+pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Check { file } => {
             // The environment of the one who checks is not that of the broker: the file alone.
@@ -23,7 +21,7 @@ pub(crate) fn run(command: ConfigCommand) -> anyhow::Result<ExitCode> {
         ConfigCommand::Reference => output::text(&settings::reference_page())?,
         ConfigCommand::Complete => output::text(&settings::complete_file())?,
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn show(arguments: &SettingsArguments) -> anyhow::Result<()> {
