@@ -30,6 +30,15 @@ pub struct ApiVersionsRequest {
 }
 
 impl ApiVersionsRequest {
+    /// Whether the request says what its version asks for, or is answered INVALID_REQUEST: a
+    /// client names its software (KIP-511), and cluster and node only together (KIP-1242).
+    #[must_use]
+    pub fn is_valid(&self, version: i16) -> bool {
+        let addressed = self.cluster_id.is_some() == self.node_id.is_some();
+        let named = is_plain(&self.client_software_name) && is_plain(&self.client_software_version);
+        (version < ADDRESSED_VERSION || addressed) && (version < NAMED_VERSION || named)
+    }
+
     fn read_fields(body: &Bytes, version: i16) -> Result<Self, ShapeError> {
         let mut request = Self::default();
         if version < NAMED_VERSION {
@@ -46,6 +55,16 @@ impl ApiVersionsRequest {
         cursor.skip_tagged_fields()?;
         Ok(request)
     }
+}
+
+/// Letters and digits, with hyphens and dots between them.
+fn is_plain(text: &str) -> bool {
+    let ends = [text.chars().next(), text.chars().next_back()];
+    ends.iter()
+        .all(|end| end.is_some_and(|end| end.is_ascii_alphanumeric()))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '.')
 }
 
 impl Body for ApiVersionsRequest {
@@ -65,5 +84,45 @@ impl Body for ApiVersionsRequest {
         }
         buffer.put_u8(0);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn software_has_a_plain_name_from_version_three() {
+        let named = |name: &'static str| ApiVersionsRequest {
+            client_software_name: StrBytes::from_static_str(name),
+            client_software_version: StrBytes::from_static_str("1"),
+            ..ApiVersionsRequest::default()
+        };
+        for good in ["a", "apache-kafka-java", "x.y-9", "librdkafka"] {
+            assert!(named(good).is_valid(3), "{good}");
+        }
+        for bad in ["", "-", "-a", "a.", "a b", "caf\u{e9}", "a_b"] {
+            assert!(!named(bad).is_valid(3), "{bad}");
+            assert!(named(bad).is_valid(2), "{bad}");
+        }
+    }
+
+    #[test]
+    fn cluster_and_node_come_together_from_version_five() {
+        let plain = StrBytes::from_static_str("a");
+        for (cluster, node, valid) in [
+            (None, None, true),
+            (Some("c"), Some(1), true),
+            (Some("c"), None, false),
+        ] {
+            let request = ApiVersionsRequest {
+                client_software_name: plain.clone(),
+                client_software_version: plain.clone(),
+                cluster_id: cluster.map(StrBytes::from_static_str),
+                node_id: node,
+            };
+            assert_eq!(request.is_valid(5), valid);
+            assert!(request.is_valid(4));
+        }
     }
 }

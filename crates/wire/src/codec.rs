@@ -10,6 +10,7 @@ use crate::api_versions::ApiVersionsRequest;
 use crate::frame::{self, LENGTH_BYTES, ResponseFrame};
 use crate::newest;
 use crate::shape::{self, ShapeError};
+use crate::topic_ids;
 
 /// Why bytes do not become a message.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,7 +52,8 @@ pub trait Body: Sized {
 
 /// Every message of the library. A version beyond its newest is written as its newest: that is
 /// what ListOffsets 11, the response of ApiVersions 5 and the requests of DescribeLogDirs 5 and
-/// DeleteGroups 3 look like. The two responses that differ have their own way in [`Request`].
+/// DeleteGroups 3 look like. The two responses and the two requests that differ have their own
+/// way in [`Request`].
 impl<M: Message + Decodable + Encodable> Body for M {
     fn read(body: &mut Bytes, version: i16) -> Result<Self, String> {
         Self::decode(body, version.min(M::VERSIONS.max)).map_err(|error| error.to_string())
@@ -67,6 +69,16 @@ impl<M: Message + Decodable + Encodable> Body for M {
 pub trait Request: Body {
     const API: ApiKey;
     type Response: Body;
+
+    /// Reads the request, behind its structure check.
+    fn read_request(body: &mut Bytes, version: i16) -> Result<Self, String> {
+        Self::read(body, version)
+    }
+
+    /// Appends the request.
+    fn write_request(&self, buffer: &mut BytesMut, version: i16) -> Result<(), String> {
+        self.write(buffer, version)
+    }
 
     /// Reads the response of this request, behind its structure check.
     fn read_response(body: &mut Bytes, version: i16) -> Result<Self::Response, String> {
@@ -97,8 +109,6 @@ requests! {
     m::FetchRequest => m::FetchResponse, Fetch;
     m::ListOffsetsRequest => m::ListOffsetsResponse, ListOffsets;
     m::MetadataRequest => m::MetadataResponse, Metadata;
-    m::OffsetCommitRequest => m::OffsetCommitResponse, OffsetCommit;
-    m::OffsetFetchRequest => m::OffsetFetchResponse, OffsetFetch;
     m::FindCoordinatorRequest => m::FindCoordinatorResponse, FindCoordinator;
     m::JoinGroupRequest => m::JoinGroupResponse, JoinGroup;
     m::HeartbeatRequest => m::HeartbeatResponse, Heartbeat;
@@ -126,6 +136,54 @@ requests! {
     m::ListConfigResourcesRequest => m::ListConfigResourcesResponse, ListConfigResources;
     m::DescribeTopicPartitionsRequest => m::DescribeTopicPartitionsResponse,
         DescribeTopicPartitions;
+}
+
+impl Request for m::OffsetCommitRequest {
+    const API: ApiKey = ApiKey::OffsetCommit;
+    type Response = m::OffsetCommitResponse;
+
+    fn read_request(body: &mut Bytes, version: i16) -> Result<Self, String> {
+        match version {
+            topic_ids::IDS_FROM.. => {
+                topic_ids::read_offset_commit(body).map_err(|error| error.to_string())
+            }
+            _ => Self::read(body, version),
+        }
+    }
+
+    fn write_request(&self, buffer: &mut BytesMut, version: i16) -> Result<(), String> {
+        match version {
+            topic_ids::IDS_FROM.. => {
+                topic_ids::write_offset_commit(self, buffer);
+                Ok(())
+            }
+            _ => self.write(buffer, version),
+        }
+    }
+}
+
+impl Request for m::OffsetFetchRequest {
+    const API: ApiKey = ApiKey::OffsetFetch;
+    type Response = m::OffsetFetchResponse;
+
+    fn read_request(body: &mut Bytes, version: i16) -> Result<Self, String> {
+        match version {
+            topic_ids::IDS_FROM.. => {
+                topic_ids::read_offset_fetch(body).map_err(|error| error.to_string())
+            }
+            _ => Self::read(body, version),
+        }
+    }
+
+    fn write_request(&self, buffer: &mut BytesMut, version: i16) -> Result<(), String> {
+        match version {
+            topic_ids::IDS_FROM.. => {
+                topic_ids::write_offset_fetch(self, buffer);
+                Ok(())
+            }
+            _ => self.write(buffer, version),
+        }
+    }
 }
 
 impl Request for m::DeleteGroupsRequest {
@@ -182,7 +240,7 @@ pub fn decode_request<R: Request>(version: i16, body: &Bytes) -> Result<R, Decod
         version,
         source,
     })?;
-    R::read(&mut body.clone(), version).map_err(|reason| DecodeError::Refused {
+    R::read_request(&mut body.clone(), version).map_err(|reason| DecodeError::Refused {
         api,
         version,
         reason,
@@ -266,7 +324,9 @@ pub fn encode_request<R: Request>(
     if api.is_flexible(version) {
         buffer.put_u8(0);
     }
-    request.write(&mut buffer, version).map_err(failed)?;
+    request
+        .write_request(&mut buffer, version)
+        .map_err(failed)?;
     Ok(finish(buffer))
 }
 

@@ -61,6 +61,10 @@ impl<'a> Cursor<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
+    pub(crate) fn u128(&mut self) -> Result<u128, ShapeError> {
+        self.array().map(u128::from_be_bytes)
+    }
+
     /// A variable-length number of at most 32 bits. A number padded with empty groups is read, as
     /// Kafka does: writers that reserve room for a length make such numbers. One of more than 32
     /// bits is refused; the library behind the check would drop its upper bits.
@@ -105,6 +109,34 @@ impl<'a> Cursor<'a> {
                     .map_err(|_| ShapeError::NegativeLength { position })?;
                 self.text(length).map(Some)
             }
+        }
+    }
+
+    /// A length or count: four bytes with -1 for null, or a compact one with 0 for null.
+    pub(crate) fn length(&mut self, flexible: bool) -> Result<Option<usize>, ShapeError> {
+        let position = self.position;
+        if flexible {
+            return Ok(self.varint()?.checked_sub(1).map(|length| length as usize));
+        }
+        match self.i32()? {
+            -1 => Ok(None),
+            length => usize::try_from(length)
+                .map(Some)
+                .map_err(|_| ShapeError::NegativeLength { position }),
+        }
+    }
+
+    /// The length of a string; unlike others it has two bytes outside flexible versions.
+    pub(crate) fn text_length(&mut self, flexible: bool) -> Result<Option<usize>, ShapeError> {
+        let position = self.position;
+        if flexible {
+            return self.length(true);
+        }
+        match self.i16()? {
+            -1 => Ok(None),
+            length => usize::try_from(length)
+                .map(Some)
+                .map_err(|_| ShapeError::NegativeLength { position }),
         }
     }
 

@@ -121,10 +121,23 @@ impl FetchResponse {
         ResponseFrame::new(ApiKey::Fetch, version, correlation_id, body)
     }
 
+    /// Room for everything but records and endpoints, so that cutting the skeleton at every
+    /// record set never allocates.
+    fn skeleton_bytes_max(&self) -> usize {
+        let topics = self.topics.iter().map(|topic| {
+            let partitions = topic.partitions.iter().map(|partition| {
+                let aborted = partition.aborted_transactions.as_ref().map_or(0, Vec::len);
+                PARTITION_BYTES_MAX + aborted * ABORTED_BYTES_MAX
+            });
+            TOPIC_BYTES_MAX + topic.name.len() + partitions.sum::<usize>()
+        });
+        RESPONSE_BYTES_MAX + topics.sum::<usize>()
+    }
+
     /// The body as a list of chunks.
     #[must_use]
     pub fn into_body(self, version: i16) -> Vec<Bytes> {
-        let mut body = Skeleton::new(version);
+        let mut body = Skeleton::new(version, self.skeleton_bytes_max());
         body.head.put_i32(self.throttle_time_ms);
         if version >= 7 {
             body.head.put_i16(self.error.code());
@@ -138,6 +151,12 @@ impl FetchResponse {
         body.finish()
     }
 }
+
+/// Upper bounds of what the parts of a skeleton take in any version.
+const RESPONSE_BYTES_MAX: usize = 24;
+const TOPIC_BYTES_MAX: usize = 24;
+const PARTITION_BYTES_MAX: usize = 80;
+const ABORTED_BYTES_MAX: usize = 17;
 
 /// First version with compact forms and tagged fields.
 const FLEXIBLE_VERSION: i16 = 12;
@@ -155,13 +174,14 @@ struct Skeleton {
 }
 
 impl Skeleton {
-    fn new(version: i16) -> Self {
+    fn new(version: i16, bytes_max: usize) -> Self {
         let flexible = version >= FLEXIBLE_VERSION;
+        let head = BytesMut::with_capacity(bytes_max);
         Self {
             version,
             flexible,
             chunks: Vec::new(),
-            head: BytesMut::with_capacity(256),
+            head,
         }
     }
 

@@ -2,7 +2,7 @@
 //! responses. Everything here looks at bytes nobody has vouched for.
 //!
 //! ```text
-//! request:  length i32 | api key i16 | version i16 | correlation id i32 | client id | [tags] | body
+//! request:  length i32 | key i16 | version i16 | correlation id i32 | client id | [tags] | body
 //! response: length i32 | correlation id i32 | [tags] | body
 //! ```
 

@@ -30,3 +30,4 @@ mod newest;
 pub mod produce_request;
 mod put;
 pub mod shape;
+mod topic_ids;

@@ -29,6 +29,8 @@ pub enum ShapeError {
     NegativeLength { position: usize },
     #[error("byte {position}: null where a value must be")]
     UnexpectedNull { position: usize },
+    #[error("byte {position}: neither null nor a structure")]
+    NotPresence { position: usize },
     #[error("byte {position}: variable-length number of more than 32 bits")]
     VarintTooLong { position: usize },
     #[error("byte {position}: string is not UTF-8")]

@@ -22,6 +22,9 @@ use wire::frame::LENGTH_BYTES;
 
 const ROUNDS: u64 = 200;
 
+/// What records are made of; no piece of the skeleton begins with it.
+const RECORD_BYTE: u8 = 0xab;
+
 #[test]
 fn every_version_is_byte_for_byte_what_the_library_writes() {
     for round in 0..ROUNDS {
@@ -73,6 +76,25 @@ fn records_are_sent_from_where_they_lie() {
         .map(Bytes::len)
         .collect();
     assert_eq!(sizes, [600, 400]);
+}
+
+#[test]
+fn the_skeleton_around_the_records_is_one_allocation() {
+    for round in 0..ROUNDS {
+        let mut ours = response(&mut Random(round));
+        ours.node_endpoints.clear();
+        for version in 4..=18 {
+            let body = ours.clone().into_body(version);
+            let skeleton: Vec<_> = body
+                .iter()
+                .filter(|c| c.first() != Some(&RECORD_BYTE))
+                .collect();
+            for pair in skeleton.windows(2) {
+                let (before, after) = (pair[0].as_ptr_range(), pair[1].as_ptr_range());
+                assert_eq!(before.end, after.start, "round {round} version {version}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -154,7 +176,7 @@ fn partition(random: &mut Random) -> FetchedPartition {
         // Some are empty, some need a length of two or three bytes.
         records: many(random, 4, |random| {
             let bytes = [0, 1, 100, 200, 20_000][random.below(5)];
-            Bytes::from(vec![0xab; bytes])
+            Bytes::from(vec![RECORD_BYTE; bytes])
         }),
     }
 }

@@ -16,7 +16,7 @@ use wire::codec::{
     DecodeError, Request, decode_request, decode_response, encode_request, encode_response,
 };
 use wire::frame::{LENGTH_BYTES, RequestFrame};
-use wire::produce_request::{ProduceRequest, TopicReference};
+use wire::produce_request::{ProduceRequest, ProducedPartition, TopicReference};
 use wire::shape::{ShapeError, check_response};
 
 fn text(text: &str) -> StrBytes {
@@ -169,6 +169,52 @@ fn the_newest_versions_that_the_library_lacks_are_written_and_read() {
     }
 }
 
+/// Bodies as Kafka's own 4.4.0 client library writes them.
+const LIST_OFFSETS_11: &[u8] = b"\xff\xff\xff\xff\x01\x02\x07orders\x02\0\0\0\x03\0\0\0\x05\
+    \xff\xff\xff\xff\xff\xff\xff\xfa\0\0\0\0\x75\x30\0";
+const API_VERSIONS_5: &[u8] = b"\x12apache-kafka-java\x064.4.0\x05Zm9v\0\0\0\x02\0";
+const DELETE_GROUPS_3: &[u8] = b"\0\0\0\x07\x03\x03g1\0\x44\0\0\x03g2\0\0\0\0\0";
+const DESCRIBE_LOG_DIRS_5: &[u8] = b"\0\0\0\0\0\0\x02\0\0\x06/data\x02\x07orders\x02\0\0\0\x01\
+    \0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\0\0\0\0\
+    \0\0\0\0\0\0\0\x64\0\0\0\0\0\0\0\x32\0\0\0";
+
+#[test]
+fn versions_of_our_own_are_what_kafka_itself_writes() {
+    let body = Bytes::from_static(LIST_OFFSETS_11);
+    let offsets: m::ListOffsetsRequest = decode_request(11, &body).unwrap();
+    assert_eq!(offsets.timeout_ms, 30_000);
+    assert_eq!(offsets.topics[0].partitions[0].timestamp, -6);
+    assert!(
+        encode_request(11, 1, "", &offsets)
+            .unwrap()
+            .ends_with(&body)
+    );
+
+    let body = Bytes::from_static(API_VERSIONS_5);
+    let versions: ApiVersionsRequest = decode_request(5, &body).unwrap();
+    assert_eq!(versions.cluster_id.as_deref(), Some("Zm9v"));
+    assert_eq!(versions.node_id, Some(2));
+    assert!(versions.is_valid(5));
+    assert!(
+        encode_request(5, 1, "", &versions)
+            .unwrap()
+            .ends_with(&body)
+    );
+
+    golden_response::<m::DeleteGroupsRequest>(3, DELETE_GROUPS_3);
+    golden_response::<m::DescribeLogDirsRequest>(5, DESCRIBE_LOG_DIRS_5);
+}
+
+/// Decodes and encodes a body that has to come out the same.
+fn golden_response<R: Request>(version: i16, body: &'static [u8]) {
+    let frame = [&[0, 0, 0, 9, 0], body].concat();
+    let (_, response) = decode_response::<R>(version, frame.into()).unwrap();
+    let again = encode_response::<R>(version, 9, &response)
+        .unwrap()
+        .into_bytes();
+    assert_eq!(&again[LENGTH_BYTES + 5..], body);
+}
+
 #[test]
 fn a_lie_in_the_body_is_named_with_its_api() {
     let body = Bytes::from_static(&[0xff, 0xff, 0xff, 0xff, 0x0f]);
@@ -197,49 +243,85 @@ fn produce_versions_that_are_only_advertised_are_refused() {
     }
 }
 
+/// A request with every kind of topic and partition, in the library's types.
+fn produce_request(version: i16, records: &Bytes) -> m::ProduceRequest {
+    let partition = |index| {
+        let partition = m::produce_request::PartitionProduceData::default().with_index(index);
+        match index {
+            1 => partition,
+            2 => partition.with_records(Some(Bytes::new())),
+            _ => partition.with_records(Some(records.clone())),
+        }
+    };
+    let topic = |number: u8| {
+        let mut topic = m::produce_request::TopicProduceData::default()
+            .with_partition_data((0..i32::from(number)).map(partition).collect());
+        if version >= 13 {
+            topic.topic_id = uuid::Uuid::from_u128(u128::from(number) << 64);
+        } else {
+            topic.name = m::TopicName(text(&format!("topic-{number}")));
+        }
+        if version >= 9 {
+            topic = topic.with_unknown_tagged_field(7, Bytes::from_static(b"later"));
+        }
+        topic
+    };
+    m::ProduceRequest::default()
+        .with_transactional_id((version % 2 == 0).then(|| m::TransactionalId(text("tx"))))
+        .with_acks(-1)
+        .with_timeout_ms(30_000)
+        .with_topic_data((0..5).map(topic).collect())
+}
+
 #[test]
-fn produced_records_are_slices_of_the_frame_in_every_version() {
+fn our_produce_request_is_the_librarys_in_every_version() {
     // Sixty-one bytes that claim to be a batch of two billion records: opaque here.
     let records = Bytes::from_static(&[0x7f; 61]);
     for version in 3..=13 {
-        let partition = m::produce_request::PartitionProduceData::default()
-            .with_index(4)
-            .with_records(Some(records.clone()));
-        let nothing = m::produce_request::PartitionProduceData::default()
-            .with_index(5)
-            .with_records(None);
-        let id = 0x1234_5678_9abc_def0_u128;
-        let mut topic = m::produce_request::TopicProduceData::default()
-            .with_partition_data(vec![partition, nothing]);
-        if version >= 13 {
-            topic.topic_id = uuid::Uuid::from_u128(id);
-        } else {
-            topic.name = m::TopicName(text("orders"));
+        let theirs = produce_request(version, &records);
+        let frame = encode_request(version, 1, "", &theirs).unwrap();
+        let body = RequestFrame::parse(frame.slice(LENGTH_BYTES..))
+            .unwrap()
+            .body;
+        let ours = ProduceRequest::decode(version, &body).unwrap();
+        assert_eq!(
+            ours.transactional_id,
+            theirs.transactional_id.map(|id| id.0)
+        );
+        assert_eq!(
+            (ours.acks, ours.timeout_ms),
+            (theirs.acks, theirs.timeout_ms)
+        );
+        assert_eq!(ours.topics.len(), theirs.topic_data.len());
+        for (ours, theirs) in ours.topics.iter().zip(theirs.topic_data) {
+            let reference = match version {
+                13 => TopicReference::Id(TopicId(theirs.topic_id.as_u128())),
+                _ => TopicReference::Name(theirs.name.0),
+            };
+            assert_eq!(ours.topic, reference);
+            let partitions = theirs
+                .partition_data
+                .into_iter()
+                .map(|theirs| ProducedPartition {
+                    index: theirs.index,
+                    records: theirs.records,
+                });
+            assert_eq!(ours.partitions, partitions.collect::<Vec<_>>());
         }
-        let request = m::ProduceRequest::default()
-            .with_transactional_id(Some(m::TransactionalId(text("tx"))))
-            .with_acks(-1)
-            .with_timeout_ms(30_000)
-            .with_topic_data(vec![topic]);
-        let frame = encode_request(version, 1, "", &request).unwrap();
+    }
+}
+
+#[test]
+fn produced_records_are_slices_of_the_frame() {
+    let records = Bytes::from_static(&[0x7f; 61]);
+    for version in 3..=13 {
+        let frame = encode_request(version, 1, "", &produce_request(version, &records)).unwrap();
         let body = RequestFrame::parse(frame.slice(LENGTH_BYTES..))
             .unwrap()
             .body;
         let decoded = ProduceRequest::decode(version, &body).unwrap();
-        assert_eq!((decoded.acks, decoded.timeout_ms), (-1, 30_000));
-        assert_eq!(decoded.transactional_id, Some(text("tx")));
-        let topic = &decoded.topics[0];
-        let expected = match version {
-            13 => TopicReference::Id(TopicId(id)),
-            _ => TopicReference::Name(text("orders")),
-        };
-        assert_eq!(topic.topic, expected);
-        assert_eq!(
-            (topic.partitions[1].index, &topic.partitions[1].records),
-            (5, &None)
-        );
-        let found = topic.partitions[0].records.as_ref().unwrap();
-        assert_eq!(found, &records);
+        let partition = &decoded.topics[4].partitions[3];
+        let found = partition.records.as_ref().unwrap();
         assert!(
             body.as_ptr_range().contains(&found.as_ptr()),
             "copied in {version}"

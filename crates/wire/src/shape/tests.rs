@@ -76,6 +76,19 @@ fn negative_lengths_are_refused() {
 }
 
 #[test]
+fn an_optional_structure_is_there_or_not() {
+    // DescribeTopicPartitions 0: no topics, limit, cursor, no tags.
+    let check = |cursor: &[u8]| {
+        let body = [&[1, 0, 0, 0, 9], cursor, &[0]].concat();
+        check_request(ApiKey::DescribeTopicPartitions.code(), 0, &body)
+    };
+    assert!(check(&[0xff]).is_ok());
+    assert!(check(&[1, 2, b't', 0, 0, 0, 4, 0]).is_ok());
+    // The library would read this as null and the rest as something else.
+    assert_eq!(check(&[2]), Err(ShapeError::NotPresence { position: 5 }));
+}
+
+#[test]
 fn a_string_is_utf8() {
     assert_eq!(
         metadata(0, &[0, 0, 0, 1, 0, 2, 0xc3, 0x28]),

@@ -60,7 +60,7 @@ impl Walk<'_> {
             Kind::Text => self.text(nullable),
             Kind::Blob => {
                 let position = self.cursor.position();
-                let bytes = self.length(position)?;
+                let bytes = self.cursor.length(self.flexible)?;
                 self.present(bytes, nullable, position)?
                     .map_or(Ok(()), |bytes| self.cursor.take(bytes).map(drop))
             }
@@ -77,20 +77,13 @@ impl Walk<'_> {
         match self.cursor.i8()? {
             -1 => Ok(()),
             1 => self.structure(structure),
-            _ => Err(ShapeError::NegativeLength { position }),
+            _ => Err(ShapeError::NotPresence { position }),
         }
     }
 
     fn text(&mut self, nullable: bool) -> Result<(), ShapeError> {
         let position = self.cursor.position();
-        let length = if self.flexible {
-            self.length(position)?
-        } else {
-            match self.cursor.i16()? {
-                -1 => None,
-                length => Some(unsigned(length.into(), position)?),
-            }
-        };
+        let length = self.cursor.text_length(self.flexible)?;
         let Some(length) = self.present(length, nullable, position)? else {
             return Ok(());
         };
@@ -103,7 +96,7 @@ impl Walk<'_> {
 
     fn array(&mut self, element: &Element, nullable: bool) -> Result<(), ShapeError> {
         let position = self.cursor.position();
-        let count = self.length(position)?;
+        let count = self.cursor.length(self.flexible)?;
         let Some(count) = self.present(count, nullable, position)? else {
             return Ok(());
         };
@@ -124,21 +117,6 @@ impl Walk<'_> {
             Element::Fixed(width) => self.cursor.take(count * width).map(drop),
             Element::Text => (0..count).try_for_each(|_| self.text(false)),
             Element::Structure(inner) => (0..count).try_for_each(|_| self.structure(inner)),
-        }
-    }
-
-    /// A length or count: four bytes with -1 for null, or a compact one with 0 for null.
-    fn length(&mut self, position: usize) -> Result<Option<usize>, ShapeError> {
-        if self.flexible {
-            return Ok(self
-                .cursor
-                .varint()?
-                .checked_sub(1)
-                .map(|length| length as usize));
-        }
-        match self.cursor.i32()? {
-            -1 => Ok(None),
-            length => unsigned(length, position).map(Some),
         }
     }
 
@@ -246,8 +224,4 @@ fn element_memory_bytes(element: &Element) -> usize {
         Element::Text => SLICE_BYTES,
         Element::Structure(structure) => structure.memory_bytes,
     }
-}
-
-fn unsigned(length: i32, position: usize) -> Result<usize, ShapeError> {
-    usize::try_from(length).map_err(|_| ShapeError::NegativeLength { position })
 }
