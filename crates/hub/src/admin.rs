@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use model::topic_config::TopicConfigError;
 use model::{
     Offset, PartitionIndex, ProducerEpoch, ProducerId, TopicId, TopicName, TopicNameError,
 };

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hub::{Access, observe::RequestResult};
 use model::Now;
+use wire::codec::Request;
 
 use crate::session::SessionState;
 
@@ -24,6 +25,7 @@ pub(crate) mod init_producer_id;
 pub(crate) mod list_offsets;
 pub(crate) mod metadata;
 pub(crate) mod offset_for_leader_epoch;
+mod operations;
 pub(crate) mod produce;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
@@ -31,7 +33,7 @@ mod words;
 
 /// An API for callers who are known.
 pub(crate) trait Handler {
-    type Request: wire::Request<Response: Send + 'static>;
+    type Request: Request<Response: Send + 'static>;
 
     /// Takes the request's place in order and gives its answer, at once or later.
     fn handle(call: &Call<'_>, request: Self::Request) -> Answer<ResponseOf<Self>>;
@@ -39,7 +41,7 @@ pub(crate) trait Handler {
 
 /// An API that anyone may ask, and that may change who is known.
 pub(crate) trait LoginHandler {
-    type Request: wire::Request;
+    type Request: Request;
 
     /// Gives the answer; nothing here takes time.
     fn handle(
@@ -47,11 +49,11 @@ pub(crate) trait LoginHandler {
         request: Self::Request,
         version: i16,
         now: Now,
-    ) -> Answered<<Self::Request as wire::Request>::Response>;
+    ) -> Answered<<Self::Request as Request>::Response>;
 }
 
 /// The response message that belongs to a handler's request.
-pub(crate) type ResponseOf<H> = <<H as Handler>::Request as wire::Request>::Response;
+pub(crate) type ResponseOf<H> = <<H as Handler>::Request as Request>::Response;
 
 /// What a handler knows besides the message.
 pub(crate) struct Call<'a> {

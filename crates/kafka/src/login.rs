@@ -12,7 +12,8 @@ use hub::{
     Access, Hub,
     login::{Login as Exchange, LoginError, LoginStep, Origin, UnknownMechanism},
 };
-use wire::ApiKey;
+use model::Now;
+use wire::api::ApiKey;
 
 use crate::{
     handler::Throttle,
@@ -161,7 +162,7 @@ fn origin(peer: &Peer) -> Origin {
 
 /// Takes the frame after SaslHandshake 0: a token without any header, answered likewise. There is
 /// no field for an error, so a refusal is a closed connection.
-pub(crate) fn raw_token(session: &mut SessionState, token: &[u8]) -> Staged {
+pub(crate) fn raw_token(session: &mut SessionState, token: &[u8], now: Now) -> Staged {
     match session.login.token(token) {
         TokenOutcome::Accepted(bytes) => Staged::Ready(Reply {
             chunks: vec![length_prefixed(&bytes)],
@@ -169,7 +170,7 @@ pub(crate) fn raw_token(session: &mut SessionState, token: &[u8]) -> Staged {
         }),
         TokenOutcome::Refused(error) => {
             let reply = Reply::closing(format!("login failed: {error}"));
-            spine::stage(&session.kafka, reply, Throttle::Delay(error.delay))
+            spine::stage(&session.kafka, reply, Throttle::Delay(error.delay), now)
         }
         TokenOutcome::State => Staged::Close("a token without a handshake".to_owned()),
     }

@@ -2,10 +2,14 @@
 //! compatibility table in the documentation.
 
 use model::Now;
-use wire::{ApiKey, Request, RequestFrame, VersionRange};
+use wire::{
+    api::{ApiKey, VersionRange},
+    codec::Request,
+    frame::RequestFrame,
+};
 
 use crate::{
-    handler::{self, Call, Handler, LoginHandler},
+    handler::{self, Call, Handler, LoginHandler, ResponseOf},
     session::{SessionState, Staged},
     spine,
 };
@@ -32,7 +36,10 @@ const fn open<H: LoginHandler>() -> Row {
     }
 }
 
-const fn row<H: Handler>() -> Row {
+const fn row<H: Handler>() -> Row
+where
+    ResponseOf<H>: 'static,
+{
     Row {
         api: H::Request::API,
         run: Run::Caller(spine::run::<H>),

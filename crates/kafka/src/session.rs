@@ -11,8 +11,7 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hub::{Clock, Hub};
 use model::{NamespaceName, Now};
-use thiserror::Error;
-use wire::{FrameLimits, RequestFrame};
+use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
 
 use crate::{
     address::{Advertised, Endpoint},
@@ -96,17 +95,6 @@ impl Reply {
     }
 }
 
-/// A frame that must not be read any further.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum FrameRefused {
-    #[error("the client speaks TLS on a listener without TLS")]
-    Tls,
-    #[error("the client speaks HTTP on a Kafka listener")]
-    Http,
-    #[error(transparent)]
-    Frame(#[from] wire::FrameError),
-}
-
 impl Kafka {
     /// A front end over `hub`; `clock` holds back the replies that must leave late.
     #[must_use]
@@ -163,23 +151,18 @@ impl Session {
     /// and again when the first bytes are there.
     ///
     /// # Errors
-    /// The frame is too long for what it is, or no Kafka frame at all: the connection ends.
-    pub fn frame_limit(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, FrameRefused> {
-        match prefix {
-            [0x16, 0x03, ..] if !self.state.peer.tls => return Err(FrameRefused::Tls),
-            [b'G', b'E', b'T', b' '] | [b'P', b'O', b'S', b'T'] | [b'P', b'U', b'T', b' ']
-            | [b'H', b'E', b'A', b'D'] | [b'O', b'P', b'T', b'I'] => {
-                return Err(FrameRefused::Http);
-            }
-            _ => {}
-        }
+    /// The frame is too long for what it is: the connection ends.
+    pub fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, FrameError> {
         let frames = &self.state.kafka.limits.frames;
-        let limit_bytes = match (self.state.login.access().is_some(), first.first_chunk::<2>()) {
+        let limit_bytes = match (
+            self.state.login.access().is_some(),
+            first.first_chunk::<2>(),
+        ) {
             (false, _) => frames.before_login_bytes_max,
-            (true, Some(key)) => frames.limit(wire::Login::Done, i16::from_be_bytes(*key)),
+            (true, Some(key)) => frames.limit(frame::Login::Done, i16::from_be_bytes(*key)),
             (true, None) => frames.largest(),
         };
-        Ok(wire::frame_length(prefix, limit_bytes)?)
+        frame::frame_length(prefix, limit_bytes)
     }
 
     /// Takes one frame, its length prefix taken off, to its first stage: whatever has an order
