@@ -6,12 +6,15 @@ mod banner;
 mod certificates;
 mod clock;
 mod commands;
+mod data_directory;
 mod files;
 mod logging;
+mod lower;
 mod output;
 mod reach;
 mod runtime;
 mod secrets;
+mod serve;
 mod settings;
 
 use std::process::ExitCode;
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
     match command {
+        Command::Serve(arguments) => return serve::run(&arguments),
         Command::Config(command) => commands::config::run(command)?,
         Command::ConnectionString(arguments) => commands::connection_string::run(&arguments)?,
         Command::EventHub(command) => commands::event_hub::run(command)?,

@@ -51,10 +51,11 @@ pub(crate) fn connection_string(
         .map_err(|error| anyhow::anyhow!("--event-hub: {error}"))?;
     let (place, policy) = pick_policy(namespace, entity_path.as_ref(), wanted.policy)?;
     let keys = secrets.keys(place, policy)?;
-    let key = if wanted.secondary {
-        keys.secondary
-    } else {
-        keys.primary
+    let key = match wanted.secondary {
+        true => keys
+            .secondary
+            .ok_or_else(|| anyhow::anyhow!("policy {} has no secondary key", policy.name))?,
+        false => keys.primary,
     };
     Ok(ConnectionString {
         endpoint: Endpoint {

@@ -45,11 +45,11 @@ struct Entry {
     secondary_key: String,
 }
 
-/// Both keys of a policy.
+/// A policy's keys.
 #[derive(Clone, Debug)]
-pub(crate) struct KeyPair {
+pub(crate) struct PolicyKeys {
     pub(crate) primary: Key,
-    pub(crate) secondary: Key,
+    pub(crate) secondary: Option<Key>,
 }
 
 impl Secrets {
@@ -99,15 +99,16 @@ impl Secrets {
         &self,
         place: PolicyPlace<'_>,
         policy: &PolicySettings,
-    ) -> anyhow::Result<KeyPair> {
+    ) -> anyhow::Result<PolicyKeys> {
         let entry = self.find(place, &policy.name);
         let key = |source: &KeySource, generated: fn(&Entry) -> &str| match source {
-            KeySource::Given(key) => Ok(Key::from(key.as_str())),
+            KeySource::Absent => Ok(None),
+            KeySource::Given(key) => Ok(Some(Key::from(key.as_str()))),
             KeySource::File(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("read the key file {}", path.display()))?;
                 anyhow::ensure!(!text.trim().is_empty(), "{} is empty", path.display());
-                Ok(Key::from(text.trim()))
+                Ok(Some(Key::from(text.trim())))
             }
             KeySource::Generated => entry.map(|entry| Key::from(generated(entry))).with_context(
                 || {
@@ -119,8 +120,9 @@ impl Secrets {
                 },
             ),
         };
-        Ok(KeyPair {
-            primary: key(&policy.primary, |entry| &entry.primary_key)?,
+        Ok(PolicyKeys {
+            primary: key(&policy.primary, |entry| &entry.primary_key)?
+                .with_context(|| format!("policy {} has no key", policy.name))?,
             secondary: key(&policy.secondary, |entry| &entry.secondary_key)?,
         })
     }
@@ -186,7 +188,7 @@ mod tests {
         let first = Secrets::ensure(dir.path(), &settings).unwrap();
         let first = first.keys(DEV, policy).unwrap();
         assert_eq!(first.primary.reveal().len(), 44);
-        assert!(!first.primary.matches(&first.secondary));
+        assert!(!first.primary.matches(&first.secondary.unwrap()));
         let mode = std::fs::metadata(Secrets::path(dir.path())).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
         let again = Secrets::ensure(dir.path(), &settings).unwrap();
@@ -224,7 +226,7 @@ mod tests {
             .keys(DEV, &settings.namespaces[0].policies[0])
             .unwrap();
         assert_eq!(keys.primary.reveal(), "given");
-        assert_eq!(keys.secondary.reveal(), "from-file");
+        assert_eq!(keys.secondary.unwrap().reveal(), "from-file");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod check;
 mod keys;
 mod layers;
+mod limits;
 mod namespaces;
 mod nearest;
 mod reference;
@@ -17,13 +18,14 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub(crate) use layers::{Flag, Layers, Sources};
+pub(crate) use limits::LimitSettings;
 pub(crate) use namespaces::{
-    CleanupPolicy, EventHubSettings, KeySource, NamespaceSettings, OverQuota, PolicySettings,
-    Retention, Rights,
+    ByteLimit, EventHubSettings, KeySource, NamespaceSettings, OverQuota, PolicySettings,
+    Retention,
 };
 pub(crate) use reference::{complete_file, reference_page};
 pub(crate) use refusal::{Origin, Refusal, Refusals};
-pub(crate) use show::show;
+pub(crate) use show::{fixed_changes, show};
 pub(crate) use value::duration;
 
 use section::Section;
@@ -77,30 +79,6 @@ pub(crate) struct TlsSettings {
 pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct LimitSettings {
-    pub(crate) batch_bytes_max: u64,
-    pub(crate) produce_request_bytes_max: u64,
-    pub(crate) connections_max: u32,
-    pub(crate) idle_timeout: Duration,
-    pub(crate) login_timeout: Duration,
-    pub(crate) session_timeout_min: Duration,
-    pub(crate) session_timeout_max: Duration,
-    pub(crate) offset_metadata_bytes_max: u64,
-    pub(crate) groups_max: u32,
-    pub(crate) group_members_max: u32,
-    pub(crate) rebalance_delay: Duration,
-    pub(crate) partitions_max: u32,
-    pub(crate) partitions_per_event_hub_max: u32,
-    pub(crate) fetch_bytes_max: u64,
-    pub(crate) waiting_fetches_max: u32,
-    pub(crate) producers_per_partition_max: u32,
-    pub(crate) producer_expiry: Duration,
-    pub(crate) incoming_bytes_max: u64,
-    pub(crate) outgoing_bytes_max: u64,
-    pub(crate) shutdown_timeout: Duration,
 }
 
 /// Whether a listener encrypts, and whether it asks for a login.
@@ -202,7 +180,7 @@ impl Settings {
             admin: admin(&root.section("admin")),
             storage: storage(&root.section("storage")),
             tls: tls(&root.section("tls"), &mut refusals),
-            limits: limits(&root.section("limits"), &mut refusals),
+            limits: limits::read(&root.section("limits"), &mut refusals),
             listeners: listeners(&root, &namespaces, &mut refusals),
             namespaces,
         };
@@ -283,56 +261,6 @@ fn tls(section: &Section<'_>, refusals: &mut Refusals) -> TlsSettings {
         validity,
         renew_before,
     }
-}
-
-fn limits(section: &Section<'_>, refusals: &mut Refusals) -> LimitSettings {
-    let limits = LimitSettings {
-        batch_bytes_max: section.size("batch_bytes_max"),
-        produce_request_bytes_max: section.size("produce_request_bytes_max"),
-        connections_max: section.count("connections_max"),
-        idle_timeout: section.duration("idle_timeout"),
-        login_timeout: section.duration("login_timeout"),
-        session_timeout_min: section.duration("session_timeout_min"),
-        session_timeout_max: section.duration("session_timeout_max"),
-        offset_metadata_bytes_max: section.size("offset_metadata_bytes_max"),
-        groups_max: section.count("groups_max"),
-        group_members_max: section.count("group_members_max"),
-        rebalance_delay: section.duration("rebalance_delay"),
-        partitions_max: section.count("partitions_max"),
-        partitions_per_event_hub_max: section.count("partitions_per_event_hub_max"),
-        fetch_bytes_max: section.size("fetch_bytes_max"),
-        waiting_fetches_max: section.count("waiting_fetches_max"),
-        producers_per_partition_max: section.count("producers_per_partition_max"),
-        producer_expiry: section.duration("producer_expiry"),
-        incoming_bytes_max: section.size("incoming_bytes_max"),
-        outgoing_bytes_max: section.size("outgoing_bytes_max"),
-        shutdown_timeout: section.duration("shutdown_timeout"),
-    };
-    if limits.session_timeout_min > limits.session_timeout_max {
-        let problem = "is longer than limits.session_timeout_max";
-        refuse(
-            section,
-            "session_timeout_min",
-            problem,
-            "swap or mend them",
-            refusals,
-        );
-    }
-    if limits.produce_request_bytes_max < limits.batch_bytes_max {
-        let problem = "is smaller than limits.batch_bytes_max";
-        refuse(
-            section,
-            "produce_request_bytes_max",
-            problem,
-            "raise it",
-            refusals,
-        );
-    }
-    if limits.incoming_bytes_max < limits.produce_request_bytes_max {
-        let problem = "is smaller than limits.produce_request_bytes_max";
-        refuse(section, "incoming_bytes_max", problem, "raise it", refusals);
-    }
-    limits
 }
 
 fn listeners(

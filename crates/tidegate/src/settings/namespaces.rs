@@ -66,6 +66,8 @@ impl Rights {
 /// Where a policy's key comes from.
 #[derive(Clone)]
 pub(crate) enum KeySource {
+    /// There is none: a second key beside a given first one.
+    Absent,
     /// Made at first start, kept in `secrets.toml`.
     Generated,
     Given(String),
@@ -76,6 +78,7 @@ impl std::fmt::Debug for KeySource {
     /// Never shows key material.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::Absent => f.write_str("Absent"),
             Self::Generated => f.write_str("Generated"),
             Self::Given(_) => f.write_str("Given(********)"),
             Self::File(path) => f.debug_tuple("File").field(path).finish(),
@@ -88,14 +91,14 @@ pub(crate) struct EventHubSettings {
     pub(crate) name: TopicName,
     pub(crate) partition_count: Option<u32>,
     pub(crate) retention: Option<Retention>,
-    pub(crate) retention_bytes: Option<Bytes>,
+    pub(crate) retention_bytes: Option<ByteLimit>,
     pub(crate) cleanup_policy: Option<CleanupPolicy>,
     pub(crate) policies: Vec<PolicySettings>,
 }
 
 /// A limit in bytes, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Bytes {
+pub(crate) enum ByteLimit {
     Limited(u64),
     Unlimited,
 }
@@ -267,6 +270,12 @@ fn policies(section: &Section<'_>, refusals: &mut Refusals) -> Vec<PolicySetting
         let words = section.texts("rights");
         let has = |word: &str| words.iter().any(|right| right == word);
         let manage = has("manage");
+        let primary = key_source(&section, "primary_key", "primary_key_file", refusals);
+        let secondary = key_source(&section, "secondary_key", "secondary_key_file", refusals);
+        let secondary = match (&primary, secondary) {
+            (KeySource::Given(_) | KeySource::File(_), KeySource::Generated) => KeySource::Absent,
+            (_, secondary) => secondary,
+        };
         policies.push(PolicySettings {
             name,
             rights: Rights {
@@ -274,8 +283,8 @@ fn policies(section: &Section<'_>, refusals: &mut Refusals) -> Vec<PolicySetting
                 listen: manage || has("listen"),
                 manage,
             },
-            primary: key_source(&section, "primary_key", "primary_key_file", refusals),
-            secondary: key_source(&section, "secondary_key", "secondary_key_file", refusals),
+            primary,
+            secondary,
         });
     }
     policies
@@ -339,9 +348,9 @@ fn retention(section: &Section<'_>, name: &str) -> Option<Retention> {
     section.optional_duration(name).map(Retention::For)
 }
 
-fn bytes(section: &Section<'_>, name: &str) -> Option<Bytes> {
+fn bytes(section: &Section<'_>, name: &str) -> Option<ByteLimit> {
     if section.is_unlimited(name) {
-        return Some(Bytes::Unlimited);
+        return Some(ByteLimit::Unlimited);
     }
-    section.optional_size(name).map(Bytes::Limited)
+    section.optional_size(name).map(ByteLimit::Limited)
 }

@@ -255,6 +255,23 @@ fn endpoints_are_read_with_and_without_port() {
     }
 }
 
+#[test]
+fn a_reload_names_what_it_cannot_change() {
+    let layers = |text: &str| {
+        let (_dir, sources) = file(text);
+        Layers::read(&sources).unwrap()
+    };
+    let before = layers("[[namespace]]\nname = \"a\"\nthroughput_units = 1\n");
+    let live = layers("[[namespace]]\nname = \"a\"\nthroughput_units = 2\n");
+    assert!(fixed_changes(&before, &live).is_empty());
+    let fixed = layers(
+        "[limits]\nidle_timeout = \"1m\"\n[[namespace]]\nname = \"a\"\n\
+         [[listener]]\nname = \"x\"\naddress = \"0.0.0.0:1\"\n",
+    );
+    let changed: Vec<_> = fixed_changes(&before, &fixed).into_iter().collect();
+    assert_eq!(changed, ["limits.idle_timeout", "listener"]);
+}
+
 /// Every literal of the key tables is read once, so that a typing mistake cannot reach a user.
 #[test]
 fn every_default_is_an_accepted_value() {
