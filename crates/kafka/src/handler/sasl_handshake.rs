@@ -16,7 +16,7 @@ use wire::error_code::ErrorCode;
 use super::{Answered, LoginHandler, words::text};
 use crate::{
     login::{Framing, HandshakeError},
-    session::SessionState,
+    session::{SessionState, shown},
 };
 
 /// From this version on tokens are wrapped into SaslAuthenticate.
@@ -58,7 +58,7 @@ impl LoginHandler for SaslHandshake {
             )
             .closing(format!(
                 "SASL mechanism {} is not offered",
-                mechanism.escape_debug()
+                shown(&mechanism)
             )),
         }
     }

@@ -132,7 +132,7 @@ async fn each_partition_has_its_own_error() {
     let good = batch(&["x"]);
     let twice = Bytes::from([good.clone(), good.clone()].concat());
     let mut flipped = BytesMut::from(&good[..]);
-    flipped[70] ^= 1;
+    flipped[66] ^= 1;
     let mut old = BytesMut::from(&good[..]);
     old[16] = 1;
     let short = good.slice(..good.len() - 1);
@@ -256,8 +256,8 @@ async fn an_idempotent_producers_repetition_is_stored_once() {
     let world = World::new();
     let mut client = world.connect();
     create(&mut client, "orders").await;
-    let first = client.call(4, &InitProducerIdRequest::default()).await;
-    let second = client.call(0, &InitProducerIdRequest::default()).await;
+    let first = client.call(4, &idempotent()).await;
+    let second = client.call(0, &idempotent()).await;
     assert_eq!((first.error_code, first.producer_epoch), (0, 0));
     assert_ne!(first.producer_id, second.producer_id);
     let send = |sequence| {
@@ -320,4 +320,9 @@ async fn above_the_units_new_clients_are_told_and_old_ones_wait() {
     let reply = later.await;
     assert_eq!(reply.mute, std::time::Duration::ZERO);
     assert_eq!(codes(&client.decode::<ProduceRequest>(5, &reply)), [0]);
+}
+
+/// A request for the id of an idempotent producer.
+pub(crate) fn idempotent() -> InitProducerIdRequest {
+    InitProducerIdRequest::default().with_transactional_id(None)
 }
