@@ -27,6 +27,8 @@ pub struct Config {
     pub group_id_bytes_max: usize,
     /// Bytes of protocol metadata that one member may bring in all its protocols together.
     pub member_metadata_bytes_max: usize,
+    /// Bytes that all members of one group together may bring in ids and protocol metadata.
+    pub group_metadata_bytes_max: usize,
     /// `offset.metadata.max.bytes`; 1024 in the Event Hubs profile.
     pub offset_metadata_bytes_max: usize,
     /// Committed partitions of one group.
@@ -49,7 +51,8 @@ impl Default for Config {
             group_members_max: 10_000,
             groups_max: 100_000,
             group_id_bytes_max: 32_767,
-            member_metadata_bytes_max: 4 << 20,
+            member_metadata_bytes_max: 1 << 20,
+            group_metadata_bytes_max: 32 << 20,
             offset_metadata_bytes_max: 4096,
             group_offsets_max: 1_000_000,
             offsets_retention: None,

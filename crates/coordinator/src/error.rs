@@ -34,8 +34,8 @@ pub enum GroupError {
     /// FENCED_INSTANCE_ID (82): another member holds this instance id by now.
     #[error("another member took over this group instance id")]
     FencedInstance,
-    /// GROUP_MAX_SIZE_REACHED (81).
-    #[error("the group has as many members as it may")]
+    /// GROUP_MAX_SIZE_REACHED (81): in members, or in bytes of their metadata.
+    #[error("the group is as large as it may be")]
     GroupFull,
     /// GROUP_MAX_SIZE_REACHED (81): the namespace's limit of groups; not retriable, unlike 15.
     #[error("the namespace has as many groups as it may")]

@@ -30,14 +30,30 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod admin;
+mod codec;
 mod command;
 mod config;
 mod coordinator;
 mod error;
+mod group;
+mod join;
+mod member;
+mod offsets;
+mod rebalance;
 mod record;
 mod reply;
+mod roster;
+mod session;
 mod state;
+mod subscription;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod turn;
 
+pub use codec::DecodeError;
 pub use command::{
     Command, CommitOffsets, DeleteOffsets, FetchOffsets, FetchOffsetsGroup, Heartbeat, JoinGroup,
     LeaveGroup, LeavingMember, ListGroups, OffsetToCommit, PerTopic, Protocol, SyncGroup, Ticket,
@@ -45,7 +61,7 @@ pub use command::{
 pub use config::{Config, IdSource};
 pub use coordinator::{Coordinator, GroupSummary};
 pub use error::GroupError;
-pub use record::{CommittedOffset, DecodeError, GroupMetadata, Record, StoredMember};
+pub use record::{CommittedOffset, GroupMetadata, Record, StoredMember};
 pub use reply::{
     DeletedGroup, DescribedGroup, DescribedMember, FetchedGroup, FetchedOffset, GroupDescription,
     Joined, JoinedMember, LeftMember, ListedGroup, Outcome, PartitionResult, Reply, Synced,

@@ -9,7 +9,6 @@ use model::{
     GenerationId, GroupId, InstanceId, LeaderEpoch, MemberId, Offset, PartitionIndex, Timestamp,
     TopicName,
 };
-use thiserror::Error;
 
 /// One fact about a namespace's groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,38 +65,12 @@ pub struct CommittedOffset {
     pub committed_at: Timestamp,
 }
 
-/// Why bytes of the internal log are no record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum DecodeError {
-    #[error("the record ends early")]
-    Truncated,
-    #[error("the record goes on after its end")]
-    TrailingBytes,
-    #[error("record kind {0} is unknown")]
-    UnknownKind(u8),
-    #[error("record version {0} is unknown")]
-    UnknownVersion(u8),
-    #[error("a text is not valid UTF-8, or no valid name")]
-    InvalidText,
-    #[error("a number is out of its range")]
-    InvalidNumber,
-}
-
 impl Record {
-    /// The key and the value (`None`: tombstone) as bytes for the log.
+    /// The group that the fact is about.
     #[must_use]
-    pub fn encode(&self) -> (Bytes, Option<Bytes>) {
-        (Bytes::new(), None)
-    }
-
-    /// The record of these bytes.
-    ///
-    /// # Errors
-    /// Says what is wrong with bytes that `encode` did not make. Never allocates more than a small
-    /// multiple of what is really there.
-    pub fn decode(key: &[u8], _value: Option<&[u8]>) -> Result<Self, DecodeError> {
-        Err(DecodeError::UnknownKind(
-            key.first().copied().unwrap_or_default(),
-        ))
+    pub fn group(&self) -> &GroupId {
+        match self {
+            Self::Group { group, .. } | Self::Offset { group, .. } => group,
+        }
     }
 }

@@ -10,18 +10,38 @@
 //! | Manage | create, delete, grow, alter configurations, delete groups, offsets and records |
 //! | any | describe |
 
-use model::{NamespaceName, PartitionIndex, TopicId, TopicName};
+use std::{sync::Arc, time::Instant};
+
+use auth::{Caller, Resource, Right};
+use model::{LeaderEpoch, NamespaceName, PartitionIndex, TopicId, TopicName};
+use quota::Direction;
 use thiserror::Error;
+use tracing::{info, warn};
 
 use crate::{
+    core::Core,
+    groups::{Command, GroupCallError, GroupReply},
+    metadata::{Command as MetadataCommand, UnitsRecord},
+    namespace::Namespace,
     observe::RequestResult,
+    partition::Partition,
     settings::{Limits, NamespaceSettings},
+    sync::lock,
+    topic::Topic,
 };
 
 /// A caller in its namespace. Cheap to clone; a connection keeps one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Access {
-    _private: (),
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    core: Arc<Core>,
+    namespace: Arc<Namespace>,
+    caller: Caller,
+    endpoint_host: Option<String>,
+    expires: Option<Instant>,
 }
 
 /// How a request names a topic.
@@ -51,102 +71,331 @@ pub struct Rights {
     pub manage: bool,
 }
 
+/// What an act demands of its caller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Need {
+    Right(Right),
+    /// To see that the resource is there.
+    Any,
+}
+
+/// The caller lacks the right.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Denied;
+
 impl Access {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        namespace: Arc<Namespace>,
+        caller: Caller,
+        endpoint_host: Option<String>,
+        expires: Option<Instant>,
+    ) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                core,
+                namespace,
+                caller,
+                endpoint_host,
+                expires,
+            }),
+        }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.inner.core
+    }
+
+    /// The namespace itself: for the acts of this crate, each of which authorises first.
+    pub(crate) fn inside(&self) -> &Arc<Namespace> {
+        &self.inner.namespace
+    }
+
+    /// The one question that every act asks before anything is given out or done.
+    pub(crate) fn authorise(&self, resource: Resource<'_>, need: Need) -> Result<(), Denied> {
+        let caller = &self.inner.caller;
+        let allowed = match need {
+            Need::Right(right) => caller.allows(resource, right),
+            Need::Any => caller.sees(resource),
+        };
+        if allowed { Ok(()) } else { Err(Denied) }
+    }
+
+    /// Finds a topic and authorises the need on it. A name is judged before it is looked up, so
+    /// that a denial does not tell whether the topic exists.
+    pub(crate) fn topic(&self, topic: TopicRef<'_>, need: Need) -> Result<Arc<Topic>, AccessError> {
+        let namespace = &self.inner.namespace;
+        let found = match topic {
+            TopicRef::Name(name) => namespace.topic_named(name),
+            TopicRef::Id(id) => namespace.topic_with_id(id),
+        };
+        match (found, topic) {
+            (Some(found), _) => {
+                self.authorise(Resource::Topic(&found.name), need)?;
+                Ok(found)
+            }
+            (None, TopicRef::Name(name)) => {
+                // No topic can have a name that is none: there is nothing to hide.
+                let name = TopicName::try_from(name).map_err(|_| AccessError::Unknown)?;
+                self.authorise(Resource::Topic(&name), need)?;
+                Err(AccessError::Unknown)
+            }
+            (None, TopicRef::Id(_)) => Err(AccessError::Unknown),
+        }
+    }
+
     /// The namespace's name.
     #[must_use]
     pub fn namespace(&self) -> &NamespaceName {
-        unimplemented!()
+        &self.inner.namespace.name
     }
 
     /// The namespace's persistent cluster id: 22 characters of base64.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
-        unimplemented!()
+        &self.inner.namespace.cluster_id
     }
 
     /// The host of the connection string's endpoint, if this namespace owns it.
     #[must_use]
     pub fn endpoint_host(&self) -> Option<&str> {
-        unimplemented!()
+        self.inner.endpoint_host.as_deref()
     }
 
     /// When the login ends (a token's expiry), for SaslAuthenticate's session lifetime.
     #[must_use]
-    pub fn expires(&self) -> Option<std::time::Instant> {
-        unimplemented!()
+    pub fn expires(&self) -> Option<Instant> {
+        self.inner.expires
     }
 
     /// A name for logs: the policy, or `anonymous`.
     #[must_use]
     pub fn principal(&self) -> &str {
-        unimplemented!()
+        self.inner.caller.name()
     }
 
     /// The bounds in force.
     #[must_use]
-    pub fn limits(&self) -> &Limits {
-        unimplemented!()
+    pub fn limits(&self) -> Arc<Limits> {
+        self.inner.core.limits.load_full()
     }
 
     /// The namespace's settings in force (defaults, automatic creation).
     #[must_use]
-    pub fn settings(&self) -> std::sync::Arc<NamespaceSettings> {
-        unimplemented!()
+    pub fn settings(&self) -> Arc<NamespaceSettings> {
+        self.inner.namespace.settings.load_full()
     }
 
     /// The rights on the namespace as a whole (Kafka: the cluster).
     #[must_use]
     pub fn cluster_rights(&self) -> Rights {
-        unimplemented!()
+        self.rights(Resource::Namespace)
+    }
+
+    /// The rights on consumer groups: the same on each.
+    #[must_use]
+    pub fn group_rights(&self) -> Rights {
+        self.rights(Resource::Group(&model::GroupId::from("")))
     }
 
     /// The rights on the topic of that name, whether it exists or not.
     #[must_use]
-    pub fn topic_rights(&self, _name: &str) -> Rights {
-        unimplemented!()
+    pub fn topic_rights(&self, name: &str) -> Rights {
+        TopicName::try_from(name)
+            .map(|name| self.rights(Resource::Topic(&name)))
+            .unwrap_or_default()
+    }
+
+    fn rights(&self, resource: Resource<'_>) -> Rights {
+        let has = |right| self.authorise(resource, Need::Right(right)).is_ok();
+        Rights {
+            send: has(Right::Send),
+            listen: has(Right::Listen),
+            manage: has(Right::Manage),
+        }
     }
 
     /// A topic to append to (Send).
     ///
     /// # Errors
     /// Denied before unknown.
-    pub fn topic_to_send(&self, _topic: TopicRef<'_>) -> Result<SendTopic, AccessError> {
-        unimplemented!()
+    pub fn topic_to_send(&self, topic: TopicRef<'_>) -> Result<SendTopic, AccessError> {
+        let topic = self.topic(topic, Need::Right(Right::Send))?;
+        Ok(SendTopic {
+            access: self.clone(),
+            topic,
+        })
     }
 
     /// A topic to read from (Listen).
     ///
     /// # Errors
     /// Denied before unknown.
-    pub fn topic_to_listen(&self, _topic: TopicRef<'_>) -> Result<ListenTopic, AccessError> {
-        unimplemented!()
+    pub fn topic_to_listen(&self, topic: TopicRef<'_>) -> Result<ListenTopic, AccessError> {
+        let topic = self.topic(topic, Need::Right(Right::Listen))?;
+        Ok(ListenTopic {
+            access: self.clone(),
+            topic,
+        })
     }
 
     /// What a topic is (any right on it).
     ///
     /// # Errors
     /// Denied before unknown.
-    pub fn topic_to_describe(&self, _topic: TopicRef<'_>) -> Result<TopicView, AccessError> {
-        unimplemented!()
+    pub fn topic_to_describe(&self, topic: TopicRef<'_>) -> Result<TopicView, AccessError> {
+        let topic = self.topic(topic, Need::Any)?;
+        Ok(self.view(&topic))
     }
 
     /// Every topic on which the caller has any right, in the order of names.
     #[must_use]
     pub fn topics(&self) -> Vec<TopicView> {
-        unimplemented!()
+        let topics = self.inner.namespace.topics();
+        let seen = topics.iter().filter(|topic| {
+            self.authorise(Resource::Topic(&topic.name), Need::Any)
+                .is_ok()
+        });
+        seen.map(|topic| self.view(topic)).collect()
     }
 
-    /// Charges the units' events for a management call (Event Hubs counts them), and counts the
-    /// request for the metrics. The spine calls it once per request.
-    pub fn count_request(&self, _result: RequestResult) {
-        unimplemented!()
+    fn view(&self, topic: &Topic) -> TopicView {
+        TopicView {
+            name: topic.name.clone(),
+            id: topic.id,
+            partition_count: topic.partition_count(),
+            leader_epoch: self.inner.core.epoch,
+            rights: self.rights(Resource::Topic(&topic.name)),
+        }
+    }
+
+    /// Gives a command to the namespace's coordinator, in the order of calls: Listen for most,
+    /// any right for describing and listing, Manage for deleting groups and offsets. Topics named
+    /// in commits and offset requests need Listen too: the handler asks
+    /// [`Access::topic_to_listen`] for each, answers the refused ones itself and leaves them out.
+    ///
+    /// # Errors
+    /// What can be known at once; the rest comes from the future.
+    pub fn group(&self, command: Command) -> Result<GroupReply, GroupCallError> {
+        let need = group_need(&command);
+        let any_group = model::GroupId::from("");
+        if self.authorise(Resource::Group(&any_group), need).is_err() {
+            return Err(GroupCallError::Denied);
+        }
+        for topic in group_topics(&command) {
+            let need = Need::Right(Right::Listen);
+            if self.authorise(Resource::Topic(topic), need).is_err() {
+                return Err(GroupCallError::TopicDenied);
+            }
+        }
+        self.inner.namespace.group(command)
+    }
+
+    /// Counts a request for the metrics. The spine calls it once per request.
+    pub fn count_request(&self, result: RequestResult) {
+        self.inner.namespace.requests.count(result);
     }
 
     /// Whether `bytes` and `events` more would wait longer than `timeout`, where the namespace is
-    /// configured to refuse (POLICY_VIOLATION) instead of delaying beyond it.
+    /// configured to refuse (Kafka: POLICY_VIOLATION) instead of delaying beyond it.
     #[must_use]
-    pub fn overruns(&self, _bytes: u64, _events: u64, _timeout: std::time::Duration) -> bool {
-        unimplemented!()
+    pub fn overruns(&self, bytes: u64, events: u64, timeout: std::time::Duration) -> bool {
+        let namespace = &self.inner.namespace;
+        if !namespace.settings.load().units.refuse_beyond_timeout {
+            return false;
+        }
+        let now = self.inner.core.clock.now().monotonic;
+        // Asked of a copy: what is refused is not charged.
+        let mut meter = lock(&namespace.meter).clone();
+        meter.charge(Direction::Ingress, bytes, events, now).wait > timeout
+    }
+
+    /// Charges the units; says how long the connection should be left alone.
+    pub(crate) fn charge(
+        &self,
+        direction: Direction,
+        bytes: u64,
+        events: u64,
+    ) -> std::time::Duration {
+        let Inner {
+            core, namespace, ..
+        } = &*self.inner;
+        let now = core.clock.now().monotonic;
+        let (wait, change) = namespace.charge(direction, bytes, events, now);
+        if let Some(change) = change {
+            core.units_changed(namespace, change);
+        }
+        wait
+    }
+}
+
+fn group_need(command: &Command) -> Need {
+    match command {
+        Command::JoinGroup(_)
+        | Command::SyncGroup(_)
+        | Command::Heartbeat(_)
+        | Command::LeaveGroup(_)
+        | Command::CommitOffsets(_)
+        | Command::FetchOffsets(_) => Need::Right(Right::Listen),
+        Command::DescribeGroups(_) | Command::ListGroups(_) => Need::Any,
+        // The last is the hub's own command; through this door it is an administrator's act.
+        Command::DeleteOffsets(_) | Command::DeleteGroups(_) | Command::TopicDeleted(_) => {
+            Need::Right(Right::Manage)
+        }
+    }
+}
+
+/// The topics that a command names.
+fn group_topics(command: &Command) -> Vec<&TopicName> {
+    match command {
+        Command::CommitOffsets(commit) => commit.topics.iter().map(|per| &per.topic).collect(),
+        Command::FetchOffsets(fetch) => {
+            let topics = fetch
+                .groups
+                .iter()
+                .filter_map(|group| group.topics.as_ref());
+            topics.flatten().map(|per| &per.topic).collect()
+        }
+        Command::DeleteOffsets(delete) => delete.topics.iter().map(|per| &per.topic).collect(),
+        Command::TopicDeleted(topic) => vec![topic],
+        Command::JoinGroup(_)
+        | Command::SyncGroup(_)
+        | Command::Heartbeat(_)
+        | Command::LeaveGroup(_)
+        | Command::DescribeGroups(_)
+        | Command::ListGroups(_)
+        | Command::DeleteGroups(_) => Vec::new(),
+    }
+}
+
+impl Core {
+    /// The units changed by themselves: said in Event Hubs' words, and kept.
+    pub(crate) fn units_changed(&self, namespace: &Namespace, change: quota::UnitsChange) {
+        info!(
+            namespace = %namespace.name,
+            "Scaled-{} EventHub TUs (UpdateStartTimeUTC: {}, PreviousValue: {}, \
+             UpdatedThroughputUnitValue: {}, AutoScaleReason: '{}')",
+            if change.to > change.from { "up" } else { "down" },
+            self.clock.now().wall,
+            change.from,
+            change.to,
+            change.reason,
+        );
+        let configured = namespace.settings.load().units.throughput_units;
+        let record = UnitsRecord {
+            configured: configured.unwrap_or(0),
+            in_force: change.to,
+        };
+        let command = MetadataCommand::SetUnits(namespace.id, record);
+        if let Err(error) = self.registry.submit(command) {
+            warn!(namespace = %namespace.name, %error, "units in force were not kept");
+        }
+    }
+}
+
+impl From<Denied> for AccessError {
+    fn from(_: Denied) -> Self {
+        Self::Denied
     }
 }
 
@@ -158,66 +407,98 @@ pub struct TopicView {
     /// Partitions are 0 to `partition_count - 1`.
     pub partition_count: i32,
     /// The epoch in force: the same for every partition of the process.
-    pub leader_epoch: model::LeaderEpoch,
+    pub leader_epoch: LeaderEpoch,
     pub rights: Rights,
 }
 
 /// A topic that may be appended to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SendTopic {
-    _private: (),
+    access: Access,
+    topic: Arc<Topic>,
 }
 
 impl SendTopic {
     #[must_use]
     pub fn name(&self) -> &TopicName {
-        unimplemented!()
+        &self.topic.name
     }
 
     #[must_use]
     pub fn id(&self) -> TopicId {
-        unimplemented!()
+        self.topic.id
     }
 
     /// A partition, if the topic has it.
     #[must_use]
-    pub fn partition(&self, _index: PartitionIndex) -> Option<SendPartition> {
-        unimplemented!()
+    pub fn partition(&self, index: PartitionIndex) -> Option<SendPartition> {
+        Some(SendPartition {
+            access: self.access.clone(),
+            topic: Arc::clone(&self.topic),
+            partition: self.topic.partition(index)?,
+        })
     }
 }
 
 /// A topic that may be read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ListenTopic {
-    _private: (),
+    access: Access,
+    topic: Arc<Topic>,
 }
 
 impl ListenTopic {
     #[must_use]
     pub fn name(&self) -> &TopicName {
-        unimplemented!()
+        &self.topic.name
     }
 
     #[must_use]
     pub fn id(&self) -> TopicId {
-        unimplemented!()
+        self.topic.id
     }
 
     /// A partition, if the topic has it.
     #[must_use]
-    pub fn partition(&self, _index: PartitionIndex) -> Option<ListenPartition> {
-        unimplemented!()
+    pub fn partition(&self, index: PartitionIndex) -> Option<ListenPartition> {
+        Some(ListenPartition {
+            access: self.access.clone(),
+            topic: Arc::clone(&self.topic),
+            partition: self.topic.partition(index)?,
+        })
     }
 }
 
 /// A partition that may be appended to: see [`crate::append`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SendPartition {
-    _private: (),
+    pub(crate) access: Access,
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) partition: Arc<Partition>,
 }
 
 /// A partition that may be read: see [`crate::fetch`] and [`crate::offsets`].
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ListenPartition {
-    _private: (),
+    pub(crate) access: Access,
+    pub(crate) topic: Arc<Topic>,
+    pub(crate) partition: Arc<Partition>,
+}
+
+macro_rules! debug_by_name {
+    ($($handle:ident: $name:expr),*) => {$(
+        impl std::fmt::Debug for $handle {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let name: fn(&Self) -> &dyn std::fmt::Display = $name;
+                write!(f, "{}({})", stringify!($handle), name(self))
+            }
+        }
+    )*};
+}
+debug_by_name! {
+    Access: |access| access.namespace(),
+    SendTopic: |topic| topic.name(),
+    ListenTopic: |topic| topic.name(),
+    SendPartition: |partition| &partition.topic.name,
+    ListenPartition: |partition| &partition.topic.name
 }

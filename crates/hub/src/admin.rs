@@ -1,18 +1,15 @@
 //! Acts that change what exists: create, delete, grow, configure; and producer ids.
 
+mod change;
+mod check;
+
 use std::collections::BTreeMap;
 
 use model::topic_config::TopicConfigError;
-use model::{
-    Offset, PartitionIndex, ProducerEpoch, ProducerId, TopicId, TopicName, TopicNameError,
-};
+use model::{PartitionIndex, TopicId, TopicName, TopicNameError};
 use thiserror::Error;
 
-use crate::{
-    Access,
-    access::TopicRef,
-    configs::{ConfigChange, ConfigEntry},
-};
+use crate::configs::ConfigEntry;
 
 /// A topic to be made.
 #[derive(Clone, Debug, Default)]
@@ -152,6 +149,9 @@ pub enum DeleteRecordsError {
     Unknown,
     #[error("offset is below the first or above the last record")]
     OffsetOutOfRange,
+    /// The topic's cleanup policy is not to delete (Kafka: POLICY_VIOLATION).
+    #[error("records of a topic that is only compacted cannot be deleted")]
+    PolicyViolation,
     #[error("the log refused to cut its prefix")]
     Storage,
 }
@@ -181,132 +181,4 @@ pub struct LogDir {
     pub total_bytes: u64,
     pub usable_bytes: u64,
     pub partitions: Vec<LogDirPartition>,
-}
-
-impl Access {
-    /// Creates a topic (Manage), durable when this returns.
-    ///
-    /// # Errors
-    /// See [`CreateTopicError`].
-    pub async fn create_topic(&self, _topic: NewTopic) -> Result<CreatedTopic, CreateTopicError> {
-        unimplemented!()
-    }
-
-    /// As [`Access::create_topic`] without the act (`validate_only`).
-    ///
-    /// # Errors
-    /// What creating would answer.
-    pub fn validate_topic(&self, _topic: &NewTopic) -> Result<CreatedTopic, CreateTopicError> {
-        unimplemented!()
-    }
-
-    /// Creates a topic with the namespace's defaults because a client asked for it, where the
-    /// namespace allows that: needs Manage, or Send (Event Hubs' clients expect a first send to
-    /// work). Gives the existing topic if someone was faster.
-    ///
-    /// # Errors
-    /// See [`CreateTopicError`]; `Denied` also where the namespace does not create on demand.
-    pub async fn auto_create_topic(&self, _name: &str) -> Result<CreatedTopic, CreateTopicError> {
-        unimplemented!()
-    }
-
-    /// Deletes a topic, its records and its committed offsets (Manage).
-    ///
-    /// # Errors
-    /// See [`DeleteTopicError`].
-    pub async fn delete_topic(&self, _topic: TopicRef<'_>) -> Result<(), DeleteTopicError> {
-        unimplemented!()
-    }
-
-    /// Raises the number of partitions (Manage). `assignments` are the new partitions' brokers.
-    ///
-    /// # Errors
-    /// See [`GrowTopicError`].
-    pub async fn grow_topic(
-        &self,
-        _name: &str,
-        _partition_count: i32,
-        _assignments: Option<&[Vec<i32>]>,
-    ) -> Result<(), GrowTopicError> {
-        unimplemented!()
-    }
-
-    /// As [`Access::grow_topic`] without the act.
-    ///
-    /// # Errors
-    /// What growing would answer.
-    pub fn validate_growth(
-        &self,
-        _name: &str,
-        _partition_count: i32,
-        _assignments: Option<&[Vec<i32>]>,
-    ) -> Result<(), GrowTopicError> {
-        unimplemented!()
-    }
-
-    /// Every configuration of a topic with value and source (any right on it).
-    ///
-    /// # Errors
-    /// Denied before unknown.
-    pub fn describe_topic_configs(
-        &self,
-        _name: &str,
-    ) -> Result<Vec<ConfigEntry>, crate::AccessError> {
-        unimplemented!()
-    }
-
-    /// Applies the changes in order, all or none (Manage). AlterConfigs replaces: the handler
-    /// sends [`ConfigChange::Replace`] alone.
-    ///
-    /// # Errors
-    /// See [`AlterConfigsError`].
-    pub async fn alter_topic_configs(
-        &self,
-        _name: &str,
-        _changes: &[ConfigChange],
-    ) -> Result<(), AlterConfigsError> {
-        unimplemented!()
-    }
-
-    /// As [`Access::alter_topic_configs`] without the act.
-    ///
-    /// # Errors
-    /// What altering would answer.
-    pub fn validate_topic_configs(
-        &self,
-        _name: &str,
-        _changes: &[ConfigChange],
-    ) -> Result<(), AlterConfigsError> {
-        unimplemented!()
-    }
-
-    /// Deletes the records below `before` (`None`: up to the high watermark) (Manage); gives the
-    /// new first offset.
-    ///
-    /// # Errors
-    /// See [`DeleteRecordsError`].
-    pub async fn delete_records(
-        &self,
-        _topic: &str,
-        _partition: PartitionIndex,
-        _before: Option<Offset>,
-    ) -> Result<Offset, DeleteRecordsError> {
-        unimplemented!()
-    }
-
-    /// A producer id that was never given before, at epoch 0 (Send on any resource).
-    ///
-    /// # Errors
-    /// See [`ProducerIdError`].
-    pub async fn new_producer(&self) -> Result<(ProducerId, ProducerEpoch), ProducerIdError> {
-        unimplemented!()
-    }
-
-    /// The data directory with the partitions that the caller may describe.
-    ///
-    /// # Errors
-    /// Needs Manage or Listen on the namespace.
-    pub fn log_dir(&self) -> Result<LogDir, crate::AccessError> {
-        unimplemented!()
-    }
 }

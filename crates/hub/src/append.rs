@@ -3,14 +3,17 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use model::{Offset, Timestamp, batch::Batch};
+use quota::Direction;
 use thiserror::Error;
+use tokio::sync::oneshot;
 
-use crate::SendPartition;
+use crate::{SendPartition, watch::Broken};
 
 /// When the append is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +50,24 @@ pub enum AppendError {
     TimestampOutOfRange { timestamp: Timestamp },
     #[error("records without a key do not fit a compacted topic")]
     KeyMissing,
+    #[error("the batch claims the broker's own timestamp type")]
+    TimestampType,
     #[error("sequence does not continue the producer's last one")]
     OutOfOrderSequence,
-    #[error("the batch repeats one that is no longer remembered")]
-    DuplicateSequence,
+    /// Kafka: INVALID_PRODUCER_EPOCH.
     #[error("a newer instance of the producer has fenced this one")]
     ProducerFenced,
-    #[error("the producer is unknown here, or forgotten")]
-    UnknownProducer,
+    /// Kafka has no such bound; answer as out of capacity, retriable.
+    #[error("the partition remembers as many idempotent producers as it may")]
+    TooManyProducers,
     #[error("the topic was deleted")]
     TopicDeleted,
     /// Lack of space; heals by itself.
     #[error("the disk is full")]
     DiskFull,
+    /// More waits for the disk than may; heals by itself.
+    #[error("too much is waiting for the disk")]
+    Busy,
     /// A failed write or sync; until restart.
     #[error("the log is closed after a disk error")]
     LogClosed,
@@ -70,22 +78,43 @@ pub enum AppendError {
 /// An append that has its place; as a future it waits for the durability asked for.
 #[must_use = "an append that nobody awaits still happens, but its failure goes unseen"]
 pub struct Appending {
-    _private: (),
+    appended: Appended,
+    throttle: Duration,
+    waits: Waits,
+}
+
+/// What the answer waits for.
+enum Waits {
+    Nothing,
+    Stage(oneshot::Receiver<Result<(), AppendError>>),
+    /// The original of a repeated batch.
+    Original(Pin<Box<dyn Future<Output = Result<(), Broken>> + Send>>),
 }
 
 impl Appending {
     /// How long the connection should not be read to hold the throughput units (zero: go on).
     #[must_use]
     pub fn throttle(&self) -> Duration {
-        unimplemented!()
+        self.throttle
     }
 }
 
 impl Future for Appending {
     type Output = Result<Appended, AppendError>;
 
-    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
-        unimplemented!()
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let outcome = match &mut self.waits {
+            Waits::Nothing => Ok(()),
+            Waits::Stage(done) => match ready!(Pin::new(done).poll(context)) {
+                Ok(outcome) => outcome,
+                // The log went away without a word.
+                Err(_) => Err(AppendError::LogClosed),
+            },
+            Waits::Original(durable) => {
+                ready!(durable.as_mut().poll(context)).map_err(AppendError::from)
+            }
+        };
+        Poll::Ready(outcome.map(|()| self.appended))
     }
 }
 
@@ -96,13 +125,37 @@ impl SendPartition {
     ///
     /// # Errors
     /// What can be known at once; the rest comes from the future.
-    pub fn append(&self, _batches: Vec<Batch>, _acks: Acks) -> Result<Appending, AppendError> {
-        unimplemented!()
+    pub fn append(&self, batches: Vec<Batch>, acks: Acks) -> Result<Appending, AppendError> {
+        let settings = self.topic.settings.load();
+        let timing = self.access.core().timing();
+        let placed = self
+            .partition
+            .append(&batches, &settings.rules, acks, timing)?;
+        self.topic.traffic.came_in(placed.bytes, placed.records);
+        let (bytes, records) = (placed.bytes, placed.records);
+        let throttle = self.access.charge(Direction::Ingress, bytes, records);
+        let waits = match (placed.done, placed.duplicate_until) {
+            (Some(done), _) => Waits::Stage(done),
+            (None, Some(end)) if acks != Acks::None => {
+                let partition = Arc::clone(&self.partition);
+                Waits::Original(Box::pin(async move { partition.durable(end).await }))
+            }
+            (None, _) => Waits::Nothing,
+        };
+        Ok(Appending {
+            appended: Appended {
+                base_offset: placed.base_offset,
+                log_append_time: placed.log_append_time,
+                log_start_offset: self.log_start_offset(),
+            },
+            throttle,
+            waits,
+        })
     }
 
     /// The first offset that is there: for error replies that carry it.
     #[must_use]
     pub fn log_start_offset(&self) -> Offset {
-        unimplemented!()
+        self.partition.positions().start
     }
 }

@@ -5,9 +5,12 @@
 //! coordinator's own vocabulary, which they find here: they depend on `hub` alone.
 
 use std::{
+    collections::HashMap,
     future::Future,
     pin::Pin,
+    sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll},
+    time::Instant,
 };
 
 pub use coordinator::{
@@ -17,9 +20,22 @@ pub use coordinator::{
     JoinedMember, LeaveGroup, LeavingMember, LeftMember, ListGroups, ListedGroup, OffsetToCommit,
     PartitionResult, PerTopic, Protocol, Reply, SyncGroup, Synced,
 };
+use coordinator::{Config, Coordinator, Outcome, Record, Ticket};
+use model::{LogId, Now, Offset};
 use thiserror::Error;
+use tokio::sync::{Notify, oneshot};
+use tracing::{error, info};
 
-use crate::Access;
+use crate::{
+    Clock,
+    engine::Engine,
+    hub::OpenError,
+    internal_log::{self, Entry, InternalLog, KeepError},
+    namespace::Namespace,
+    partition::Partition,
+    settings::Limits,
+    sync::lock,
+};
 
 /// Why a command did not reach the coordinator, or its decision could not be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -46,26 +62,253 @@ pub enum GroupCallError {
 /// it abandons the command.
 #[must_use = "the reply is for the client"]
 pub struct GroupReply {
-    _private: (),
+    inner: Pin<Box<dyn Future<Output = Result<Reply, GroupCallError>> + Send>>,
 }
 
 impl Future for GroupReply {
     type Output = Result<Reply, GroupCallError>;
 
-    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Self::Output> {
-        unimplemented!()
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.inner.as_mut().poll(context)
     }
 }
 
-impl Access {
-    /// Gives a command to the namespace's coordinator, in the order of calls: Listen for most,
-    /// any right for describing and listing, Manage for deleting groups and offsets. Topics named
-    /// in commits and offset requests need Listen too: the handler asks
-    /// [`Access::topic_to_listen`] for each, answers the refused ones itself and leaves them out.
-    ///
-    /// # Errors
-    /// What can be known at once; the rest comes from the future.
-    pub fn group(&self, _command: Command) -> Result<GroupReply, GroupCallError> {
-        unimplemented!()
+/// A namespace's coordinator with its log. Lock order: `inner`, then the log's partition.
+pub(crate) struct Groups {
+    inner: Mutex<Inner>,
+    log: InternalLog,
+    clock: Arc<dyn Clock>,
+    /// The nearest deadline has come nearer.
+    pub(crate) rearm: Notify,
+}
+
+struct Inner {
+    coordinator: Coordinator,
+    config: Config,
+    waiting: HashMap<Ticket, oneshot::Sender<Settled>>,
+    next_ticket: u64,
+    /// What the timer sleeps until.
+    armed: Option<Instant>,
+    closed: bool,
+}
+
+/// A reply, and the position of the log that it rests on.
+type Settled = Result<(Reply, Offset), KeepError>;
+
+impl Groups {
+    /// Rebuilds the coordinator from its log. Blocks: for the start.
+    pub(crate) fn open(
+        partition: Arc<Partition>,
+        clock: Arc<dyn Clock>,
+        limits: &Limits,
+    ) -> Result<Self, OpenError> {
+        let config = config(limits);
+        let mut coordinator = Coordinator::new(config.clone(), random_ids());
+        replay(&*partition.engine, partition.log, &mut coordinator)?;
+        coordinator.loaded(clock.now());
+        let inner = Inner {
+            coordinator,
+            config,
+            waiting: HashMap::new(),
+            next_ticket: 0,
+            armed: None,
+            closed: false,
+        };
+        Ok(Self {
+            inner: Mutex::new(inner),
+            log: InternalLog::new(partition, Arc::clone(&clock)),
+            clock,
+            rearm: Notify::new(),
+        })
+    }
+
+    pub(crate) fn partition(&self) -> &Arc<Partition> {
+        &self.log.partition
+    }
+
+    /// Looks at the groups, for the metrics.
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Coordinator) -> R) -> R {
+        look(&lock(&self.inner).coordinator)
+    }
+
+    /// The nearest deadline, which the timer now sleeps until.
+    pub(crate) fn arm(&self) -> Option<Instant> {
+        let mut inner = lock(&self.inner);
+        inner.armed = inner.coordinator.next_deadline();
+        inner.armed
+    }
+
+    /// Acts on the deadlines that have passed.
+    pub(crate) fn on_deadline(&self) {
+        let mut inner = lock(&self.inner);
+        let outcome = inner.coordinator.on_deadline(self.clock.now());
+        self.settle(inner, outcome);
+    }
+
+    /// Refuses commands from now on; who waits is told.
+    pub(crate) fn close(&self) {
+        let mut inner = lock(&self.inner);
+        inner.closed = true;
+        // A sender dropped says that the broker is shutting down.
+        inner.waiting.clear();
+    }
+
+    fn begin(&self, command: Command) -> Result<(Ticket, oneshot::Receiver<Settled>), KeepError> {
+        let mut inner = lock(&self.inner);
+        if inner.closed {
+            return Err(KeepError::ShuttingDown);
+        }
+        let ticket = Ticket(inner.next_ticket);
+        inner.next_ticket += 1;
+        let (reply, settled) = oneshot::channel();
+        inner.waiting.insert(ticket, reply);
+        let outcome = inner.coordinator.handle(command, ticket, self.clock.now());
+        self.settle(inner, outcome);
+        Ok((ticket, settled))
+    }
+
+    fn abandon(&self, ticket: Ticket) {
+        let mut inner = lock(&self.inner);
+        if inner.waiting.remove(&ticket).is_some() {
+            let outcome = inner.coordinator.abandon(ticket, self.clock.now());
+            self.settle(inner, outcome);
+        }
+    }
+
+    /// Keeps and applies the records, then hands out the replies with the position they rest on.
+    fn settle(&self, mut inner: MutexGuard<'_, Inner>, outcome: Outcome) {
+        let entries: Vec<Entry> = outcome.records.iter().map(Record::encode).collect();
+        if let Err(error) = self.log.append(&entries) {
+            inner.start_over(error, self.clock.now());
+            return;
+        }
+        for record in &outcome.records {
+            inner.coordinator.replay(record);
+        }
+        if self.log.wants_snapshot() {
+            self.snapshot(&inner.coordinator);
+        }
+        let position = self.log.position();
+        for (ticket, reply) in outcome.replies {
+            if let Some(waiting) = inner.waiting.remove(&ticket) {
+                // A client that is gone no longer wants to know.
+                drop(waiting.send(Ok((reply, position))));
+            }
+        }
+        let nearest = inner.coordinator.next_deadline();
+        let nearer = nearest.is_some_and(|next| inner.armed.is_none_or(|armed| next < armed));
+        drop(inner);
+        if nearer {
+            self.rearm.notify_one();
+        }
+    }
+
+    fn snapshot(&self, coordinator: &Coordinator) {
+        let records = coordinator.snapshot();
+        let entries: Vec<Entry> = records.iter().map(Record::encode).collect();
+        info!(records = entries.len(), "write snapshot of the groups");
+        if let Err(error) = self.log.append_snapshot(&entries) {
+            // The log stays as it is, only longer; the next append tries again.
+            error!(%error, "the snapshot of the groups was not written");
+        }
+    }
+
+    async fn reply(namespace: Arc<Namespace>, begun: Begun) -> Result<Reply, GroupCallError> {
+        let Begun { ticket, settled } = begun;
+        let abandon = AbandonOnDrop { namespace, ticket };
+        let (reply, position) = settled.await.unwrap_or(Err(KeepError::ShuttingDown))?;
+        abandon.namespace.groups.log.durable(position).await?;
+        Ok(reply)
+    }
+}
+
+struct Begun {
+    ticket: Ticket,
+    settled: oneshot::Receiver<Settled>,
+}
+
+/// Tells the coordinator when nobody waits for a reply any more.
+struct AbandonOnDrop {
+    namespace: Arc<Namespace>,
+    ticket: Ticket,
+}
+
+impl Drop for AbandonOnDrop {
+    fn drop(&mut self) {
+        self.namespace.groups.abandon(self.ticket);
+    }
+}
+
+impl Namespace {
+    /// Gives a command to the coordinator, in the order of calls.
+    pub(crate) fn group(self: &Arc<Self>, command: Command) -> Result<GroupReply, GroupCallError> {
+        let (ticket, settled) = self.groups.begin(command)?;
+        let begun = Begun { ticket, settled };
+        Ok(GroupReply {
+            inner: Box::pin(Groups::reply(Arc::clone(self), begun)),
+        })
+    }
+}
+
+impl Inner {
+    /// The records could not be kept: what the coordinator decided since is void. Hard state is
+    /// what was replayed, so its own snapshot is the ground to start from; members join anew.
+    fn start_over(&mut self, error: KeepError, now: Now) {
+        error!(%error, "a decision about groups was not kept, members must join again");
+        let kept = self.coordinator.snapshot();
+        self.coordinator = Coordinator::new(self.config.clone(), random_ids());
+        for record in &kept {
+            self.coordinator.replay(record);
+        }
+        self.coordinator.loaded(now);
+        for (_, waiting) in self.waiting.drain() {
+            drop(waiting.send(Err(error)));
+        }
+    }
+}
+
+fn replay(engine: &dyn Engine, log: LogId, coordinator: &mut Coordinator) -> Result<(), OpenError> {
+    let mut broken = None;
+    internal_log::replay(
+        engine,
+        log,
+        &mut |key, value| match Record::decode(key, value) {
+            Ok(record) => coordinator.replay(&record),
+            Err(error) => drop(broken.get_or_insert(error)),
+        },
+    )?;
+    match broken {
+        Some(error) => Err(OpenError::InternalLog {
+            log,
+            reason: error.to_string(),
+        }),
+        None => Ok(()),
+    }
+}
+
+fn config(limits: &Limits) -> Config {
+    Config {
+        session_timeout_min: limits.session_timeout_min,
+        session_timeout_max: limits.session_timeout_max,
+        initial_rebalance_delay: limits.rebalance_delay,
+        group_members_max: limits.group_members_max,
+        groups_max: limits.groups_max,
+        group_id_bytes_max: limits.group_id_bytes_max,
+        offset_metadata_bytes_max: limits.offset_metadata_bytes_max,
+        ..Config::default()
+    }
+}
+
+fn random_ids() -> coordinator::IdSource {
+    Box::new(|| uuid::Uuid::new_v4().as_u128())
+}
+
+impl From<KeepError> for GroupCallError {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::DiskFull => Self::DiskFull,
+            KeepError::LogClosed => Self::LogClosed,
+            KeepError::ShuttingDown => Self::ShuttingDown,
+        }
     }
 }

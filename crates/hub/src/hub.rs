@@ -1,35 +1,73 @@
 //! The process's one hub: opening, reloading, closing.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::{Arc, Mutex, atomic::AtomicUsize},
+    time::Duration,
+};
 
+use arc_swap::ArcSwap;
+use model::{LogId, PartitionIndex};
+use storage::{Recovery, SyncObserver};
 use thiserror::Error;
+use tokio::{sync::watch, task::JoinSet};
+use tracing::{info, warn};
 
-use crate::{Clock, HubSettings};
+pub use crate::apply::SettingsError;
+use crate::{
+    Clock, HubSettings, apply,
+    core::Core,
+    engine::Engine,
+    housekeeping,
+    internal_log::{KeepError, LogFailure},
+    local::LocalEngine,
+    metadata::{Command, METADATA_LOG},
+    namespace::NamespaceTable,
+    observe::{ReadTimes, SyncTimes},
+    partition::Partition,
+    registry::{self, Registry, SubmitError},
+    settings::StorageSettings,
+    sync::lock,
+    watch::Broken,
+};
 
 /// Everything that is served: the log, the namespaces, the tasks that keep them.
-#[derive(Debug)]
 pub struct Hub {
-    _private: (),
+    pub(crate) core: Arc<Core>,
+    storage: StorageSettings,
+    stop: watch::Sender<bool>,
+    tasks: Mutex<JoinSet<()>>,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").finish_non_exhaustive()
+    }
 }
 
 /// Why the hub did not open.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    #[error("open log: {0}")]
-    Storage(String),
+    #[error("open log")]
+    Storage(#[from] storage::OpenError),
+    #[error("read internal log")]
+    Read(#[from] storage::ReadError),
     #[error("internal log {log} holds a record that cannot be read: {reason}")]
-    InternalLog { log: u64, reason: String },
-    #[error("settings: {0}")]
-    Settings(String),
+    InternalLog { log: LogId, reason: String },
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("write internal log: {0}")]
+    NotKept(String),
 }
 
 /// Why new settings were not applied; the old ones stay in force.
 #[derive(Debug, Error)]
 pub enum ReloadError {
-    #[error("settings: {0}")]
-    Settings(String),
-    #[error("the log is closed")]
-    LogClosed,
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("the log does not keep the change: {0}")]
+    NotKept(String),
 }
 
 impl Hub {
@@ -39,11 +77,40 @@ impl Hub {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(
-        _data_dir: &Path,
-        _settings: HubSettings,
-        _clock: Arc<dyn Clock>,
+        data_dir: &Path,
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
-        unimplemented!()
+        let checked = apply::check(&settings)?;
+        let sync_times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
+        let observer = Arc::clone(&sync_times);
+        let options = options(&settings.storage, observer);
+        let cold_reads = settings.storage.cold_reads_max;
+        let (engine, recovery) = LocalEngine::open(data_dir, options, cold_reads)?;
+        let core = core(Arc::new(engine), recovery, &settings, clock, sync_times)?;
+        core.restore_namespaces()?;
+        core.remove_orphans();
+        core.apply(checked)?;
+        let (stop, stopped) = watch::channel(false);
+        let hub = Arc::new(Self {
+            core: Arc::new(core),
+            storage: settings.storage,
+            stop,
+            tasks: Mutex::default(),
+        });
+        hub.start_tasks(stopped);
+        Ok(hub)
+    }
+
+    fn start_tasks(&self, stopped: watch::Receiver<bool>) {
+        let mut tasks = lock(&self.tasks);
+        let interval = self.storage.retention_interval;
+        let core = Arc::clone(&self.core);
+        tasks.spawn(housekeeping::keep_house(core, interval, stopped.clone()));
+        for namespace in self.core.namespaces.load().all.values() {
+            let (core, namespace) = (Arc::clone(&self.core), Arc::clone(namespace));
+            tasks.spawn(housekeeping::keep_time(core, namespace, stopped.clone()));
+        }
     }
 
     /// Puts new settings in force (policies, keys, units, defaults, event hubs) and names what
@@ -51,13 +118,163 @@ impl Hub {
     ///
     /// # Errors
     /// See [`ReloadError`].
-    pub async fn reload(&self, _settings: HubSettings) -> Result<Vec<String>, ReloadError> {
-        unimplemented!()
+    pub async fn reload(&self, settings: HubSettings) -> Result<Vec<String>, ReloadError> {
+        let checked = apply::check(&settings)?;
+        let mut left = Vec::new();
+        if format!("{:?}", settings.storage) != format!("{:?}", self.storage) {
+            left.push("storage: takes effect at the next start".to_owned());
+        }
+        if settings
+            .limits
+            .coordinator_differs(&self.core.limits.load())
+        {
+            left.push("limits of groups: take effect at the next start".to_owned());
+        }
+        self.core.limits.store(Arc::new(settings.limits));
+        let new = self.core.apply(checked).map_err(|error| match error {
+            OpenError::Settings(error) => ReloadError::Settings(error),
+            error => ReloadError::NotKept(error.to_string()),
+        })?;
+        for namespace in new {
+            let task =
+                housekeeping::keep_time(Arc::clone(&self.core), namespace, self.stop.subscribe());
+            lock(&self.tasks).spawn(task);
+        }
+        let settled = self.core.registry.settled().await;
+        settled.map_err(|error| ReloadError::NotKept(error.to_string()))?;
+        Ok(left)
     }
 
     /// Wakes all who wait, ends the tasks, makes everything durable and closes the log, within
-    /// `limit`. Gives whether it was in time.
-    pub async fn shutdown(&self, _limit: Duration) -> bool {
-        unimplemented!()
+    /// `limit`. Gives whether all went well and in time.
+    pub async fn shutdown(&self, limit: Duration) -> bool {
+        self.stop.send_replace(true);
+        let core = Arc::clone(&self.core);
+        let deadline = core.clock.now().monotonic + limit;
+        for namespace in core.namespaces.load().all.values() {
+            namespace.groups.close();
+        }
+        for partition in core.partitions_by_log().into_values() {
+            partition.close(Broken::ShuttingDown);
+        }
+        let mut tasks = std::mem::take(&mut *lock(&self.tasks));
+        let closing = async {
+            while tasks.join_next().await.is_some() {}
+            let core = Arc::clone(&core);
+            tokio::task::spawn_blocking(move || core.close()).await
+        };
+        // Dropped at the deadline, the closing thread goes on until the process ends.
+        tokio::select! {
+            closed = closing => matches!(closed, Ok(true)),
+            () = core.clock.sleep_until(deadline) => {
+                warn!("the log did not close in time: the next start recovers");
+                false
+            }
+        }
+    }
+}
+
+fn options(settings: &StorageSettings, observer: Arc<dyn SyncObserver>) -> storage::Options {
+    storage::Options {
+        extent_bytes: settings.extent_bytes,
+        free_space_floor_bytes: settings.free_space_floor_bytes,
+        queue_bytes_max: settings.queue_bytes_max,
+        tail_cache_bytes: settings.tail_cache_bytes,
+        descriptors_max: settings.descriptors_max,
+        observer: Some(observer),
+        ..storage::Options::default()
+    }
+}
+
+/// Replays the metadata and raises the epoch if the last process did not end properly.
+fn core(
+    engine: Arc<dyn Engine>,
+    recovery: Recovery,
+    settings: &HubSettings,
+    clock: Arc<dyn Clock>,
+    sync_times: Arc<SyncTimes>,
+) -> Result<Core, OpenError> {
+    let Recovery {
+        clean,
+        partitions,
+        damages,
+    } = recovery;
+    for damage in &damages {
+        warn!(?damage, "the log was damaged");
+    }
+    let mut found: BTreeMap<_, _> = partitions
+        .into_iter()
+        .map(|partition| (partition.id, partition))
+        .collect();
+    let mut machine = registry::replay(&*engine)?;
+    let is_new = !found.contains_key(&METADATA_LOG);
+    let must_raise = !clean && !is_new;
+    if must_raise {
+        let raised = machine.decide(Command::RaiseEpoch).unwrap_or_default();
+        raised.iter().for_each(|record| machine.replay(record));
+    }
+    let (epoch, now) = (machine.epoch, clock.now().wall);
+    let index = PartitionIndex(0);
+    let partition = match found.remove(&METADATA_LOG) {
+        Some(found) => Partition::recovered(&found, index, epoch, &engine, now),
+        None => Partition::create(METADATA_LOG, index, epoch, &engine),
+    };
+    let registry = Registry::new(machine, partition, Arc::clone(&clock));
+    if must_raise {
+        // The same log carries this record before any batch of the new epoch.
+        registry.keep_epoch()?;
+        info!(%epoch, "raised the leader epoch after an unclean end");
+    }
+    Ok(Core {
+        engine,
+        clock,
+        limits: ArcSwap::from_pointee(settings.limits.clone()),
+        epoch,
+        registry,
+        namespaces: ArcSwap::from_pointee(NamespaceTable::default()),
+        append_times: Arc::default(),
+        read_times: ReadTimes::default(),
+        sync_times,
+        waiting_fetches: AtomicUsize::new(0),
+        found: Mutex::new(found),
+    })
+}
+
+impl Core {
+    /// Frees what the log still has and nothing refers to: topics whose deletion was cut short.
+    fn remove_orphans(&self) {
+        let orphans: BTreeSet<LogId> = std::mem::take(&mut *lock(&self.found))
+            .into_keys()
+            .collect();
+        for log in orphans {
+            info!(%log, "free a partition that no event hub refers to");
+            self.engine
+                .remove(log, Box::new(LogFailure("remove orphan")));
+        }
+    }
+
+    /// Makes everything durable and lets go of the log. Blocks.
+    fn close(&self) -> bool {
+        let partitions = self.partitions_by_log();
+        let snapshot_of = |log| partitions.get(&log)?.snapshot();
+        match self.engine.close(&snapshot_of) {
+            Ok(()) => true,
+            Err(error) => {
+                warn!(%error, "the log did not close properly: the next start recovers");
+                false
+            }
+        }
+    }
+}
+
+impl From<SubmitError> for OpenError {
+    fn from(error: SubmitError) -> Self {
+        Self::NotKept(error.to_string())
+    }
+}
+
+impl From<KeepError> for OpenError {
+    fn from(error: KeepError) -> Self {
+        Self::NotKept(error.to_string())
     }
 }

@@ -1,12 +1,13 @@
 //! Login: which namespace, which caller.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use auth::{Caller, FAILED_LOGIN_HOLD, MECHANISM_PLAIN};
 use bytes::Bytes;
-use model::NamespaceName;
+use model::{NamespaceName, Now, Timestamp};
 use thiserror::Error;
 
-use crate::{Access, Hub};
+use crate::{Access, Hub, core::Core, namespace::Namespace};
 
 /// What is known of a connection before anyone has logged in.
 #[derive(Clone, Debug, Default)]
@@ -18,13 +19,12 @@ pub struct Origin {
 }
 
 /// A SASL exchange in progress.
-#[derive(Debug)]
 pub struct Login {
-    _private: (),
+    core: Arc<Core>,
+    origin: Origin,
 }
 
 /// What a step of the exchange led to.
-#[derive(Debug)]
 pub enum LoginStep {
     /// Send these bytes and wait for the client's next.
     Continue(Login, Bytes),
@@ -48,20 +48,54 @@ pub struct UnknownMechanism {
     pub offered: &'static [&'static str],
 }
 
+/// What SaslHandshake lists.
+const MECHANISMS: &[&str] = &[MECHANISM_PLAIN];
+
 impl Hub {
-    /// Begins a SASL exchange (SaslHandshake).
+    /// Begins a SASL exchange (SaslHandshake). Also on a connection that has logged in before: its
+    /// client renews a token.
     ///
     /// # Errors
     /// The mechanism is not offered.
-    pub fn login(&self, _mechanism: &str, _origin: Origin) -> Result<Login, UnknownMechanism> {
-        unimplemented!()
+    pub fn login(&self, mechanism: &str, origin: Origin) -> Result<Login, UnknownMechanism> {
+        if mechanism != MECHANISM_PLAIN {
+            return Err(UnknownMechanism {
+                offered: MECHANISMS,
+            });
+        }
+        Ok(Login {
+            core: Arc::clone(&self.core),
+            origin,
+        })
+    }
+
+    /// What SaslHandshake lists.
+    #[must_use]
+    pub fn mechanisms(&self) -> &'static [&'static str] {
+        MECHANISMS
     }
 
     /// The caller on a listener without login: all rights in its namespace. `None` when neither
     /// the server name nor the listener leads to a namespace.
     #[must_use]
-    pub fn anonymous(&self, _origin: &Origin) -> Option<Access> {
-        unimplemented!()
+    pub fn anonymous(&self, origin: &Origin) -> Option<Access> {
+        let namespace = self.core.namespaces.load().resolve(origin.candidates())?;
+        Some(Access::new(
+            Arc::clone(&self.core),
+            namespace,
+            Caller::Anonymous,
+            None,
+            None,
+        ))
+    }
+}
+
+impl Origin {
+    fn candidates(&self) -> [Option<&str>; 2] {
+        [
+            self.server_name.as_deref(),
+            self.listener_namespace.as_ref().map(NamespaceName::as_str),
+        ]
     }
 }
 
@@ -70,7 +104,42 @@ impl Login {
     ///
     /// # Errors
     /// The login is refused; the connection is closed after the answer.
-    pub fn step(self, _token: &[u8]) -> Result<LoginStep, LoginError> {
-        unimplemented!()
+    pub fn step(self, token: &[u8]) -> Result<LoginStep, LoginError> {
+        let access = self.verify(token).map_err(|error| LoginError {
+            message: error.to_string(),
+            delay: FAILED_LOGIN_HOLD,
+        })?;
+        Ok(LoginStep::Done(Box::new(access), Bytes::new()))
     }
+
+    fn verify(&self, token: &[u8]) -> Result<Access, auth::LoginError> {
+        let login = auth::Login::parse(token)?;
+        let namespaces = self.core.namespaces.load();
+        let [server_name, listener] = self.origin.candidates();
+        let host = login.host().trim_end_matches('.').to_ascii_lowercase();
+        let namespace: Arc<Namespace> = namespaces
+            .resolve([Some(host.as_str()), server_name, listener])
+            .ok_or(auth::LoginError::NoNamespace)?;
+        let now = self.core.clock.now();
+        let principal = login.verify(&namespace.policies.load(), now.wall)?;
+        let expires = principal.expires.map(|expires| instant(now, expires));
+        let owned = namespaces
+            .owner(&host)
+            .is_some_and(|owner| owner.id == namespace.id);
+        Ok(Access::new(
+            Arc::clone(&self.core),
+            namespace,
+            Caller::Principal(principal),
+            owned.then_some(host),
+            expires,
+        ))
+    }
+}
+
+/// The moment of a timestamp on the monotonic clock.
+fn instant(now: Now, at: Timestamp) -> std::time::Instant {
+    let ms = u64::try_from(at.0.saturating_sub(now.wall.0)).unwrap_or(0);
+    // A century is as good as for ever, and safe to add.
+    let span = Duration::from_millis(ms).min(Duration::from_hours(876_000));
+    now.monotonic + span
 }

@@ -1,9 +1,13 @@
 //! Positions of a partition: first, last, by time, by epoch.
 
-use model::{LeaderEpoch, Offset, Timestamp};
-use thiserror::Error;
+use std::cmp::Ordering;
 
-use crate::ListenPartition;
+use model::{LeaderEpoch, Offset, Timestamp};
+use storage::TimestampMatch;
+use thiserror::Error;
+use tracing::warn;
+
+use crate::{ListenPartition, partition::Partition, timestamps, watch::Broken};
 
 /// Which offset is asked for (ListOffsets' timestamps and its negative specials).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,31 +72,94 @@ pub struct Positions {
     pub size_bytes: u64,
 }
 
+impl EpochEnd {
+    /// Kafka's answer where no end is known.
+    pub const UNDEFINED: Self = Self {
+        epoch: LeaderEpoch::NONE,
+        end_offset: Offset(-1),
+    };
+}
+
 impl ListenPartition {
     #[must_use]
     pub fn positions(&self) -> Positions {
-        unimplemented!()
+        let positions = self.partition.positions();
+        Positions {
+            log_start_offset: positions.start,
+            high_watermark: positions.durable_end,
+            // Without transactions every durable record is stable.
+            last_stable_offset: positions.durable_end,
+            leader_epoch: self.partition.epoch,
+            size_bytes: self.partition.engine.size(self.partition.log),
+        }
     }
 
     /// Compares the client's idea of the epoch (`NONE`: no idea) with the one in force.
     ///
     /// # Errors
     /// Which of the two is behind.
-    pub fn check_epoch(&self, _current: LeaderEpoch) -> Result<(), EpochError> {
-        unimplemented!()
+    pub fn check_epoch(&self, current: LeaderEpoch) -> Result<(), EpochError> {
+        if current == LeaderEpoch::NONE {
+            return Ok(());
+        }
+        match current.cmp(&self.partition.epoch) {
+            Ordering::Less => Err(EpochError::Fenced),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(EpochError::Unknown),
+        }
     }
 
     /// The end offset of the largest epoch not above `epoch`.
     #[must_use]
-    pub fn epoch_end(&self, _epoch: LeaderEpoch) -> EpochEnd {
-        unimplemented!()
+    pub fn epoch_end(&self, epoch: LeaderEpoch) -> EpochEnd {
+        self.partition.epoch_end(epoch)
     }
 
     /// Looks an offset up; `None` where nothing fits (Kafka: offset -1, timestamp -1).
     ///
     /// # Errors
     /// The topic is gone, or the disk failed.
-    pub async fn offset(&self, _query: OffsetQuery) -> Result<Option<OffsetAt>, OffsetError> {
-        unimplemented!()
+    pub async fn offset(&self, query: OffsetQuery) -> Result<Option<OffsetAt>, OffsetError> {
+        if self.partition.watch.broken() == Some(Broken::Deleted) {
+            return Err(OffsetError::TopicDeleted);
+        }
+        let Partition { engine, log, .. } = &*self.partition;
+        let positions = self.partition.positions();
+        let at = |offset| OffsetAt {
+            offset,
+            timestamp: Timestamp::NONE,
+            leader_epoch: self.partition.epoch_at(offset),
+        };
+        let found = match query {
+            OffsetQuery::Earliest => return Ok(Some(at(positions.start))),
+            OffsetQuery::Latest => return Ok(Some(at(positions.durable_end))),
+            OffsetQuery::LatestTiered | OffsetQuery::EarliestPendingUpload => return Ok(None),
+            OffsetQuery::MaxTimestamp => engine.max_timestamp(*log, positions.durable_end).await,
+            OffsetQuery::At(timestamp) => {
+                let end = positions.durable_end;
+                engine.offset_for_timestamp(*log, timestamp, end).await
+            }
+        };
+        let found = found.map_err(|error| {
+            warn!(topic = %self.topic.name, partition = %self.partition.index, %error, "look up offset");
+            OffsetError::Storage
+        })?;
+        Ok(found.map(|found| located(found, query)))
+    }
+}
+
+/// The record that a search by time is after.
+fn located(found: TimestampMatch, query: OffsetQuery) -> OffsetAt {
+    match found {
+        TimestampMatch::Record {
+            offset,
+            timestamp,
+            leader_epoch,
+        } => OffsetAt {
+            offset,
+            timestamp,
+            leader_epoch,
+        },
+        TimestampMatch::Batch { header, bytes } => timestamps::locate(&header, bytes, query),
     }
 }

@@ -53,6 +53,8 @@ pub struct Limits {
     pub batch_bytes_max: u32,
     pub session_timeout_min: Duration,
     pub session_timeout_max: Duration,
+    /// Longest name of a consumer group.
+    pub group_id_bytes_max: usize,
     /// Longest metadata string beside a committed offset.
     pub offset_metadata_bytes_max: usize,
     /// Most members of one consumer group.
@@ -75,12 +77,28 @@ pub struct Limits {
     pub producer_expiry: Duration,
 }
 
+impl Limits {
+    /// Whether what the coordinators were made with has changed.
+    pub(crate) fn coordinator_differs(&self, other: &Self) -> bool {
+        let of_groups = |limits: &Self| {
+            (
+                (limits.session_timeout_min, limits.session_timeout_max),
+                (limits.group_members_max, limits.groups_max),
+                (limits.group_id_bytes_max, limits.offset_metadata_bytes_max),
+                limits.rebalance_delay,
+            )
+        };
+        of_groups(self) != of_groups(other)
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_bytes_max: 1_048_588,
             session_timeout_min: Duration::from_secs(6),
             session_timeout_max: Duration::from_secs(30 * 60),
+            group_id_bytes_max: 32_767,
             offset_metadata_bytes_max: 4096,
             group_members_max: 10_000,
             groups_max: 100_000,

@@ -82,6 +82,14 @@ impl Login {
         self.access.as_ref()
     }
 
+    /// Why there is no caller, for the log.
+    pub(crate) const fn why_unknown(&self) -> &'static str {
+        match self.step {
+            Step::Open => "on a listener that leads to no namespace",
+            Step::Handshake | Step::Wrapped(_) | Step::Raw(_) | Step::Failed => "before login",
+        }
+    }
+
     pub(crate) const fn expects_raw_token(&self) -> bool {
         matches!(self.step, Step::Raw(_))
     }

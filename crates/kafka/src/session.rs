@@ -185,9 +185,11 @@ impl SessionState {
     }
 
     fn name_of(&self, client_id: Option<&str>) -> String {
-        let id = client_id.unwrap_or("without id");
+        let id = client_id.map_or_else(|| "without id".to_owned(), shown);
         match &self.software {
-            Some(Software { name, version }) => format!("client {id} ({name} {version})"),
+            Some(Software { name, version }) => {
+                format!("client {id} ({} {})", shown(name), shown(version))
+            }
             None => format!("client {id}"),
         }
     }
@@ -197,4 +199,20 @@ impl SessionState {
         let owned = self.login.access().and_then(hub::Access::endpoint_host);
         Endpoint::of(&self.peer, owned)
     }
+}
+
+/// The most characters of a client's text that a line of the log shows.
+const SHOWN_MAX: usize = 80;
+
+/// A client's text, fit for a line of the log: short, and without anything that could fake one.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        shown.push_str("...");
+    }
+    shown
 }

@@ -41,7 +41,8 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
     let access = session.login.access().cloned();
     if access.is_none() && !login::is_open_to_all(api) {
         let name = session.client_name(&request);
-        return Staged::Close(format!("{api} version {version} before login, from {name}"));
+        let reason = session.login.why_unknown();
+        return Staged::Close(format!("{api} version {version} {reason}, from {name}"));
     }
     if !api.accepts(version) {
         return refuse_version(session, api, &request, now);

@@ -19,16 +19,25 @@
 
 #![deny(clippy::indexing_slicing)]
 
+pub mod disk;
+mod entry;
 mod error;
+mod extent;
+mod index;
+mod locked;
 mod log;
+mod manifest;
 mod options;
+mod outcome;
+mod partition;
 mod position;
 pub mod producer;
 
 pub use error::{AppendError, CheckpointError, CloseError, OpenError, ReadError};
-pub use log::{
-    Completion, Damage, Log, ReadOutcome, RecoveredPartition, Recovery, Snapshot, State, Stats,
+pub use log::Log;
+pub use options::{Options, SyncObserver, Synced};
+pub use outcome::{
+    Completion, Damage, ReadOutcome, RecoveredPartition, Recovery, Snapshot, State, Stats,
     TimestampMatch,
 };
-pub use options::{Options, SyncObserver, Synced};
 pub use position::{ExtentSequence, Position};

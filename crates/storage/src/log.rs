@@ -1,147 +1,130 @@
-//! The log of one data directory: what `hub` calls.
+//! The log of one data directory: what `hub` calls, and what the log's threads share.
 
-use std::{path::Path, sync::Arc};
+mod append;
+mod checkpoint;
+mod gather;
+mod read;
+mod recover;
+mod retain;
+mod scan;
+mod search;
+mod sync;
+mod threads;
+mod upkeep;
+mod write;
 
-use bytes::Bytes;
-use model::{
-    LeaderEpoch, LogId, Offset, Timestamp,
-    batch::{BatchHeader, StampedBatch},
+use std::{
+    path::Path,
+    sync::{
+        Arc, Condvar, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
+use model::{LogId, Offset, Timestamp, batch::StampedBatch};
+
+use self::{
+    append::{Queue, Spares},
+    sync::Unsynced,
+    threads::Threads,
+    write::TailCache,
+};
 use crate::{
-    AppendError, CheckpointError, CloseError, OpenError, Options, Position, ReadError,
-    position::ExtentSequence,
+    AppendError, CheckpointError, CloseError, Completion, OpenError, Options, Position, ReadError,
+    ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
+    disk::{Disk, RealDisk},
+    extent::{ExtentSet, Opened},
+    locked::lock,
+    partition::{Partition, PartitionState, PartitionTable},
 };
-
-/// Told how far an append, trim or removal has come; each stage at most once, on a log thread.
-///
-/// Implementations return quickly and call nothing of the log that blocks.
-pub trait Completion: Send {
-    /// The bytes are with the operating system: they survive the process, not the machine.
-    fn written(&mut self) {}
-    /// The bytes are on stable storage and visible, or never will be. The last call.
-    fn durable(self: Box<Self>, result: Result<(), AppendError>);
-}
-
-/// What `open` found.
-#[derive(Debug, Default)]
-pub struct Recovery {
-    /// The last user closed the log properly. If not, leader epochs must be raised.
-    pub clean: bool,
-    pub partitions: Vec<RecoveredPartition>,
-    pub damages: Vec<Damage>,
-}
-
-/// One partition as the log has it.
-#[derive(Clone, Debug)]
-pub struct RecoveredPartition {
-    pub id: LogId,
-    pub start: Offset,
-    pub next: Offset,
-    pub snapshot: Option<Snapshot>,
-    /// Headers of batches at or after `snapshot.next` (or all that are scanned), in order. Batches
-    /// that neither carry a producer nor begin a leader epoch are left out.
-    pub tail: Vec<BatchHeader>,
-}
-
-/// What the machine above a partition wants back at the next start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The first offset that `bytes` do not reflect. Everything appended before
-    /// [`Log::checkpoint`] was called must be reflected; more may be.
-    pub next: Offset,
-    pub bytes: Bytes,
-}
-
-/// Something that was not as it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// Bytes after the last sound entry, never known to be synced: an interrupted write. Cut.
-    TornTail { at: Position, bytes: u64 },
-    /// Bytes known to have been synced are not sound any more. Kept in `quarantine/`.
-    Quarantined { at: Position, bytes: u64 },
-    /// These offsets of a partition are lost; reading them is an error.
-    LostOffsets {
-        id: LogId,
-        from: Offset,
-        until: Offset,
-    },
-    /// An extent that holds live batches is gone.
-    MissingExtent { extent: ExtentSequence },
-    /// The manifest could not be read: all extents were scanned, snapshots are lost.
-    Manifest,
-}
-
-/// Batches for a reader, verbatim.
-#[derive(Clone, Debug, Default)]
-pub struct ReadOutcome {
-    /// Whole batches when put one after another; a piece may hold a part of one or several.
-    pub pieces: Vec<Bytes>,
-    pub bytes: usize,
-    pub batches: usize,
-    /// Sum of the batches' record counts.
-    pub records: u64,
-    /// The offset to read from next: `from` itself when nothing was there.
-    pub next: Offset,
-}
-
-/// What a search by time found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TimestampMatch {
-    Record {
-        offset: Offset,
-        timestamp: Timestamp,
-        leader_epoch: LeaderEpoch,
-    },
-    /// The record is inside this compressed batch; whoever can decompress looks inside.
-    Batch { header: BatchHeader, bytes: Bytes },
-}
-
-/// Whether the log takes appends.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum State {
-    #[default]
-    Open,
-    /// The last append that needed room was refused; the next one tries again.
-    NoSpace,
-    Closed(Arc<str>),
-}
-
-/// Numbers for metrics.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    pub state: State,
-    pub syncs: u64,
-    pub synced_bytes: u64,
-    pub synced_entries: u64,
-    /// Appended and not yet durable.
-    pub queue_bytes: u64,
-    pub extents: u64,
-    pub partitions: u64,
-    pub live_bytes: u64,
-    pub free_space_bytes: u64,
-}
 
 /// One data directory's log. All methods take `&self` and may be called from any thread.
-pub struct Log;
+pub struct Log {
+    core: Arc<Core>,
+    threads: Threads,
+}
+
+/// What the log's threads and callers share.
+///
+/// Locks are taken in this order: a partition, `queue`, `spares`, the set of extents; `writer`,
+/// then `unsynced`; `syncer` alone. Completions run under `writer` or `syncer`.
+pub(crate) struct Core {
+    disk: Arc<dyn Disk>,
+    options: Options,
+    salt: u32,
+    partitions: PartitionTable,
+    extents: ExtentSet,
+    opened: Opened,
+    queue: Mutex<Queue>,
+    /// Signalled when `queue` gets its first item, and at the end.
+    queue_filled: Condvar,
+    spares: Mutex<Spares>,
+    /// Held by whoever writes; its buffer is reused.
+    writer: Mutex<Vec<u8>>,
+    tail: Mutex<TailCache>,
+    unsynced: Mutex<Unsynced>,
+    /// Signalled when `unsynced` gets its first item, and at the end.
+    unsynced_filled: Condvar,
+    /// Held by whoever syncs and by nobody else.
+    syncer: Mutex<()>,
+    /// Whether there is work for the upkeep thread.
+    upkeep: Mutex<bool>,
+    upkeep_wanted: Condvar,
+    checkpointing: Mutex<()>,
+    durable: AtomicU64,
+    closed: OnceLock<Arc<str>>,
+    /// Tells the threads to end once nothing is left to do.
+    ending: AtomicBool,
+    no_space: AtomicBool,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Counters {
+    /// Appended and not yet durable.
+    waiting_bytes: AtomicU64,
+    syncs: AtomicU64,
+    synced_bytes: AtomicU64,
+    synced_entries: AtomicU64,
+}
 
 impl Log {
     /// Opens the directory (made if absent) on the real disk, recovers, starts the threads.
     ///
     /// # Errors
     /// The directory is in use, not usable, or written by a newer program.
-    pub fn open(_dir: &Path, _options: Options) -> Result<(Arc<Self>, Recovery), OpenError> {
-        unimplemented!()
+    pub fn open(dir: &Path, options: Options) -> Result<(Arc<Self>, Recovery), OpenError> {
+        let disk = RealDisk::new(dir).map_err(|source| OpenError::Io {
+            action: "make",
+            file: dir.display().to_string(),
+            source,
+        })?;
+        Self::open_on(Arc::new(disk), options)
+    }
+
+    /// As [`Log::open`], on any disk.
+    ///
+    /// # Errors
+    /// The directory is in use, not usable, or written by a newer program.
+    pub fn open_on(
+        disk: Arc<dyn Disk>,
+        options: Options,
+    ) -> Result<(Arc<Self>, Recovery), OpenError> {
+        let (core, recovery) = Core::open(disk, options)?;
+        let core = Arc::new(core);
+        let threads = Threads::start(&core)?;
+        Ok((Arc::new(Self { core, threads }), recovery))
     }
 
     /// Makes an empty partition known. Nothing is written: `hub`'s metadata is the truth.
-    pub fn create(&self, _id: LogId) {
-        unimplemented!()
+    pub fn create(&self, id: LogId) {
+        self.core.create(id);
     }
 
     /// Whether the log knows the partition.
-    pub fn contains(&self, _id: LogId) -> bool {
-        unimplemented!()
+    #[must_use]
+    pub fn contains(&self, id: LogId) -> bool {
+        self.core.partitions.find(id).is_some()
     }
 
     /// Queues batches of one partition, stamped from [`Log::next_offset`] on without gaps.
@@ -152,30 +135,41 @@ impl Log {
     /// Nothing was queued: no space, a full or closed log, or the caller's offsets are wrong.
     pub fn append(
         &self,
-        _id: LogId,
-        _batches: Vec<StampedBatch>,
-        _done: Box<dyn Completion>,
+        id: LogId,
+        batches: Vec<StampedBatch>,
+        done: Box<dyn Completion>,
     ) -> Result<(), AppendError> {
-        unimplemented!()
+        self.core.append(id, batches, done)
     }
 
     /// Where the next batch goes.
-    pub fn next_offset(&self, _id: LogId) -> Option<Offset> {
-        unimplemented!()
+    #[must_use]
+    pub fn next_offset(&self, id: LogId) -> Option<Offset> {
+        let partition = self.core.partitions.find(id)?;
+        let next = partition.lock().next;
+        Some(next)
     }
 
     /// The end of what is synced: the high watermark.
-    pub fn durable_end(&self, _id: LogId) -> Option<Offset> {
-        unimplemented!()
+    #[must_use]
+    pub fn durable_end(&self, id: LogId) -> Option<Offset> {
+        Some(self.core.partitions.find(id)?.durable_end())
     }
 
-    pub fn start_offset(&self, _id: LogId) -> Option<Offset> {
-        unimplemented!()
+    /// The first offset that is still there.
+    #[must_use]
+    pub fn start_offset(&self, id: LogId) -> Option<Offset> {
+        let partition = self.core.partitions.find(id)?;
+        let start = partition.lock().start;
+        Some(start)
     }
 
     /// Bytes of the partition's live entries.
-    pub fn size(&self, _id: LogId) -> Option<u64> {
-        unimplemented!()
+    #[must_use]
+    pub fn size(&self, id: LogId) -> Option<u64> {
+        let partition = self.core.partitions.find(id)?;
+        let bytes = partition.lock().size_bytes();
+        Some(bytes)
     }
 
     /// Whole batches from the one that contains `from`, below `limit` and the durable end; at
@@ -185,12 +179,12 @@ impl Log {
     /// The offset is outside the partition or damaged, or the disk failed.
     pub fn read(
         &self,
-        _id: LogId,
-        _from: Offset,
-        _limit: Offset,
-        _bytes_max: usize,
+        id: LogId,
+        from: Offset,
+        limit: Offset,
+        bytes_max: usize,
     ) -> Result<ReadOutcome, ReadError> {
-        unimplemented!()
+        self.core.read(id, from, limit, bytes_max)
     }
 
     /// As [`Log::read`], answered from memory alone; `None` when the disk would be needed.
@@ -199,12 +193,12 @@ impl Log {
     /// The offset is outside the partition or damaged.
     pub fn read_cached(
         &self,
-        _id: LogId,
-        _from: Offset,
-        _limit: Offset,
-        _bytes_max: usize,
+        id: LogId,
+        from: Offset,
+        limit: Offset,
+        bytes_max: usize,
     ) -> Result<Option<ReadOutcome>, ReadError> {
-        unimplemented!()
+        self.core.read_cached(id, from, limit, bytes_max)
     }
 
     /// The first record below `limit` at or after `timestamp`. May block on the disk.
@@ -213,11 +207,11 @@ impl Log {
     /// The partition is unknown or damaged there, or the disk failed.
     pub fn offset_for_timestamp(
         &self,
-        _id: LogId,
-        _timestamp: Timestamp,
-        _limit: Offset,
+        id: LogId,
+        timestamp: Timestamp,
+        limit: Offset,
     ) -> Result<Option<TimestampMatch>, ReadError> {
-        unimplemented!()
+        self.core.offset_for_timestamp(id, timestamp, limit)
     }
 
     /// The first record below `limit` with the largest timestamp. May block on the disk.
@@ -226,36 +220,36 @@ impl Log {
     /// The partition is unknown or damaged there, or the disk failed.
     pub fn max_timestamp(
         &self,
-        _id: LogId,
-        _limit: Offset,
+        id: LogId,
+        limit: Offset,
     ) -> Result<Option<TimestampMatch>, ReadError> {
-        unimplemented!()
+        self.core.max_timestamp(id, limit)
     }
 
     /// The first offset that time retention keeps when all older than `timestamp` may go.
     ///
     /// # Errors
     /// The partition is unknown, or an index could not be read.
-    pub fn expired_before(&self, _id: LogId, _timestamp: Timestamp) -> Result<Offset, ReadError> {
-        unimplemented!()
+    pub fn expired_before(&self, id: LogId, timestamp: Timestamp) -> Result<Offset, ReadError> {
+        self.core.expired_before(id, timestamp)
     }
 
     /// The first offset that size retention keeps when at most `bytes` should stay.
     ///
     /// # Errors
     /// The partition is unknown, or an index could not be read.
-    pub fn oversized_until(&self, _id: LogId, _bytes: u64) -> Result<Offset, ReadError> {
-        unimplemented!()
+    pub fn oversized_until(&self, id: LogId, bytes: u64) -> Result<Offset, ReadError> {
+        self.core.oversized_until(id, bytes)
     }
 
     /// Raises the partition's start to `start`, at most to its durable end.
-    pub fn trim(&self, _id: LogId, _start: Offset, _done: Box<dyn Completion>) {
-        unimplemented!()
+    pub fn trim(&self, id: LogId, start: Offset, done: Box<dyn Completion>) {
+        self.core.trim(id, start, done);
     }
 
     /// Forgets the partition and frees its disk.
-    pub fn remove(&self, _id: LogId, _done: Box<dyn Completion>) {
-        unimplemented!()
+    pub fn remove(&self, id: LogId, done: Box<dyn Completion>) {
+        self.core.remove(id, done);
     }
 
     /// Writes a checkpoint, so that the next start scans less and dead extents can go. Blocks.
@@ -266,33 +260,92 @@ impl Log {
     /// The previous checkpoint stays in force.
     pub fn checkpoint(
         &self,
-        _snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>,
+        snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>,
     ) -> Result<(), CheckpointError> {
-        unimplemented!()
+        self.core.checkpoint(snapshot_of)
     }
 
     /// Whether enough has changed for a checkpoint to be worth its cost.
+    #[must_use]
     pub fn checkpoint_due(&self) -> bool {
-        unimplemented!()
+        self.core.checkpoint_due()
     }
 
     /// All before this is on stable storage.
+    #[must_use]
     pub fn durable_position(&self) -> Position {
-        unimplemented!()
+        self.core.durable_position()
     }
 
+    /// Numbers for metrics; asks the file system for its free space.
+    #[must_use]
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        self.core.stats()
     }
 
     /// Makes everything durable, writes a checkpoint that says "clean", stops the threads.
     ///
     /// # Errors
     /// The log was closed by an error before, or the checkpoint failed: the next start recovers.
-    pub fn close(
-        &self,
-        _snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>,
-    ) -> Result<(), CloseError> {
-        unimplemented!()
+    pub fn close(&self, snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>) -> Result<(), CloseError> {
+        self.core.refuse_appends();
+        self.core.checkpoint(snapshot_of)?;
+        self.threads.end(&self.core);
+        self.core.mark_clean()?;
+        Ok(())
     }
 }
+
+impl Drop for Log {
+    /// Without [`Log::close`] the next start recovers, but what was appended is still written.
+    fn drop(&mut self) {
+        self.threads.end(&self.core);
+    }
+}
+
+impl Core {
+    fn create(&self, id: LogId) {
+        self.partitions
+            .insert_absent(id, || Partition::new(id, PartitionState::default()));
+    }
+
+    fn partition(&self, id: LogId) -> Result<Arc<Partition>, ReadError> {
+        self.partitions.find(id).ok_or(ReadError::UnknownPartition)
+    }
+
+    pub(crate) fn durable_position(&self) -> Position {
+        Position::unpack(self.durable.load(Ordering::Acquire))
+    }
+
+    fn stats(&self) -> Stats {
+        let state = match self.closed.get() {
+            Some(reason) => State::Closed(Arc::clone(reason)),
+            None if self.no_space.load(Ordering::Relaxed) => State::NoSpace,
+            None => State::Open,
+        };
+        let active_live_bytes = lock(&self.queue).active_live_bytes();
+        Stats {
+            state,
+            syncs: self.counters.syncs.load(Ordering::Relaxed),
+            synced_bytes: self.counters.synced_bytes.load(Ordering::Relaxed),
+            synced_entries: self.counters.synced_entries.load(Ordering::Relaxed),
+            queue_bytes: self.counters.waiting_bytes.load(Ordering::Relaxed),
+            extents: u64::try_from(self.extents.len()).unwrap_or(u64::MAX),
+            partitions: u64::try_from(self.partitions.len()).unwrap_or(u64::MAX),
+            live_bytes: self
+                .extents
+                .total_live_bytes()
+                .saturating_add(active_live_bytes),
+            free_space_bytes: self.disk.free_bytes().unwrap_or(0),
+        }
+    }
+
+    /// Tells the upkeep thread that there is something to do.
+    fn want_upkeep(&self) {
+        *lock(&self.upkeep) = true;
+        self.upkeep_wanted.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests;

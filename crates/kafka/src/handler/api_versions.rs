@@ -51,11 +51,12 @@ fn introduce(session: &mut SessionState, request: &ApiVersionsRequest) -> ErrorC
         return ErrorCode::InvalidRequest;
     }
     session.software = Some(software);
+    let Some(wanted) = request.cluster_id.as_deref() else {
+        return ErrorCode::None;
+    };
     let other_node = request.node_id.is_some_and(|node| node != NODE_ID);
-    let wanted = request.cluster_id.as_deref();
-    let ours = session.login.access().map(hub::Access::cluster_id);
-    let other_cluster = wanted.is_some() && ours.is_some() && wanted != ours;
-    if other_node || other_cluster {
+    let access = session.login.access();
+    if other_node || access.is_some_and(|access| access.cluster_id() != wanted) {
         return ErrorCode::RebootstrapRequired;
     }
     ErrorCode::None

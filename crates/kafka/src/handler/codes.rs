@@ -52,10 +52,11 @@ pub(super) const fn append(error: &AppendError, topic: TopicRef<'_>) -> ErrorCod
         }
         AppendError::Transactional => ErrorCode::InvalidTxnState,
         AppendError::TimestampOutOfRange { .. } => ErrorCode::InvalidTimestamp,
+        AppendError::TimestampType => ErrorCode::InvalidTimestamp,
+        AppendError::TooManyProducers => ErrorCode::PolicyViolation,
+        AppendError::Busy => ErrorCode::RequestTimedOut,
         AppendError::OutOfOrderSequence => ErrorCode::OutOfOrderSequenceNumber,
-        AppendError::DuplicateSequence => ErrorCode::DuplicateSequenceNumber,
         AppendError::ProducerFenced => ErrorCode::InvalidProducerEpoch,
-        AppendError::UnknownProducer => ErrorCode::UnknownProducerId,
         AppendError::TopicDeleted => unknown(topic),
         AppendError::DiskFull | AppendError::LogClosed => ErrorCode::KafkaStorageError,
         AppendError::ShuttingDown => ErrorCode::NotLeaderOrFollower,

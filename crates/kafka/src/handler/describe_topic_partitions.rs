@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 |
 //! | Behaviour | No topic named means all that the caller sees. At most 2000 partitions a page, or fewer if the client says so; the cursor names the next one |
-//! | Differs | A topic without any right is TOPIC_AUTHORIZATION_FAILED; no eligible leader replicas are named |
+//! | Differs | No eligible leader replicas are named |
 //! | Skipped | Nothing |
 
 use std::collections::BTreeSet;

@@ -5,7 +5,7 @@
 //! | Versions | 3 to 13; 0 to 2 are advertised too, because librdkafka compresses only where they are (KAFKA-18659), and refused |
 //! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
 //! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
-//! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1. Errors of single records carry no list, only the message of the batch |
+//! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1. A single record at fault is named only where its bytes are, not where a rule of the topic is broken |
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ use hub::{
 use kafka_protocol::messages::{
     ProduceRequest, ProduceResponse,
     produce_request::{PartitionProduceData, TopicProduceData},
-    produce_response::{PartitionProduceResponse, TopicProduceResponse},
+    produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
 };
 use model::{
     PartitionIndex,
-    batch::{Batch, Compression},
+    batch::{Batch, BatchError, Compression, RecordError},
 };
 use wire::error_code::ErrorCode;
 
@@ -151,6 +151,8 @@ fn size(topics: &[TopicProduceData]) -> (u64, u64) {
 struct Refusal {
     error: ErrorCode,
     message: String,
+    /// The record at fault, where it is a single one.
+    record: Option<i32>,
 }
 
 impl Refusal {
@@ -158,6 +160,7 @@ impl Refusal {
         Self {
             error,
             message: message.to_string(),
+            record: None,
         }
     }
 }
@@ -296,7 +299,10 @@ fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
                 "a partition needs exactly one record batch",
             )
         })?;
-    let refused = |error| Refusal::new(codes::batch(&error), error);
+    let refused = |error| Refusal {
+        record: record_at_fault(&error),
+        ..Refusal::new(codes::batch(&error), error)
+    };
     let batch = Batch::check(records).map_err(refused)?;
     let codec = batch.header().attributes.compression().map_err(refused)?;
     if codec == Compression::Zstd && version < ZSTD_FROM {
@@ -304,6 +310,22 @@ fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
         return Err(Refusal::new(ErrorCode::UnsupportedCompressionType, message));
     }
     Ok(batch)
+}
+
+const fn record_at_fault(error: &BatchError) -> Option<i32> {
+    match error {
+        BatchError::Record(RecordError::Cut { index } | RecordError::OffsetDelta { index, .. }) => {
+            Some(*index)
+        }
+        BatchError::Record(RecordError::Trailing { .. })
+        | BatchError::Short { .. }
+        | BatchError::Length { .. }
+        | BatchError::BadLength(_)
+        | BatchError::Magic(_)
+        | BatchError::Crc { .. }
+        | BatchError::Count { .. }
+        | BatchError::Codec(_) => None,
+    }
 }
 
 fn answer(
@@ -318,12 +340,22 @@ fn answer(
             .with_log_append_time_ms(appended.log_append_time.0)
             .with_log_start_offset(appended.log_start_offset.0),
         Err(refusal) => {
-            let message = (version >= MESSAGES_FROM).then(|| text(refusal.message));
-            entry
+            let entry = entry
                 .with_error_code(refusal.error.code())
                 .with_base_offset(-1)
                 .with_log_append_time_ms(-1)
-                .with_log_start_offset(-1)
+                .with_log_start_offset(-1);
+            if version < MESSAGES_FROM {
+                return entry;
+            }
+            let message = Some(text(refusal.message));
+            let records = refusal.record.map(|index| {
+                BatchIndexAndErrorMessage::default()
+                    .with_batch_index(index)
+                    .with_batch_index_error_message(message.clone())
+            });
+            entry
+                .with_record_errors(records.into_iter().collect())
                 .with_error_message(message)
         }
     }

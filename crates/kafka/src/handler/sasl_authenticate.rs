@@ -26,7 +26,9 @@ impl LoginHandler for SaslAuthenticate {
         _version: i16,
         _now: Now,
     ) -> Answered<SaslAuthenticateResponse> {
-        let response = SaslAuthenticateResponse::default().with_auth_bytes(Bytes::new());
+        let response = SaslAuthenticateResponse::default()
+            .with_auth_bytes(Bytes::new())
+            .with_error_message(None);
         match session.login.token(&request.auth_bytes) {
             TokenOutcome::Accepted(bytes) => response.with_auth_bytes(bytes).into(),
             TokenOutcome::Refused(error) => Answered::from(

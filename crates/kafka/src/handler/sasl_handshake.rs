@@ -2,7 +2,7 @@
 //!
 //! | Card | |
 //! |---|---|
-//! | Versions | 0 and 1 |
+//! | Versions | 0 to 1 |
 //! | Behaviour | After version 0 the next frame is a raw token, after version 1 a SaslAuthenticate. An unknown mechanism gets the list of known ones, then the connection ends. On a listener without login, or in the middle of an exchange: ILLEGAL_SASL_STATE |
 //! | Differs | A success lists the chosen mechanism only; no client reads it |
 //! | Skipped | Nothing |
@@ -16,7 +16,7 @@ use wire::error_code::ErrorCode;
 use super::{Answered, LoginHandler, words::text};
 use crate::{
     login::{Framing, HandshakeError},
-    session::SessionState,
+    session::{SessionState, shown},
 };
 
 /// From this version on tokens are wrapped into SaslAuthenticate.
@@ -58,7 +58,7 @@ impl LoginHandler for SaslHandshake {
             )
             .closing(format!(
                 "SASL mechanism {} is not offered",
-                mechanism.escape_debug()
+                shown(&mechanism)
             )),
         }
     }

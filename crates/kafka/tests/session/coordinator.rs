@@ -4,7 +4,10 @@ use kafka_protocol::messages::{
     DescribeClusterRequest, FindCoordinatorRequest, InitProducerIdRequest, TransactionalId,
 };
 
-use crate::world::{SENDER, World};
+use crate::{
+    produce::idempotent,
+    world::{SENDER, World},
+};
 
 #[tokio::test]
 async fn one_key_up_to_version_3_and_many_from_4() {
@@ -71,9 +74,7 @@ async fn producer_ids_are_for_idempotent_producers_only() {
     let world = World::new();
     let mut client = world.login(SENDER).await;
     for version in 0..=5 {
-        let plain = client
-            .call(version, &InitProducerIdRequest::default())
-            .await;
+        let plain = client.call(version, &idempotent()).await;
         assert_eq!((plain.error_code, plain.producer_epoch), (0, 0));
         assert!(plain.producer_id.0 >= 0);
         for (id, code) in [("t", 53), ("", 42)] {

@@ -266,3 +266,39 @@ async fn sessions_refuse_what_does_not_follow() {
         }
     }
 }
+
+#[tokio::test]
+async fn above_the_units_new_clients_are_told_and_old_ones_wait() {
+    let world = World::with(kafka::KafkaLimits::default(), |dev| {
+        dev.units.throughput_units = Some(1);
+    });
+    let mut client = world.connect();
+    let id = create(&mut client, "orders").await;
+    let large = "x".repeat(1_000_000);
+    for _ in 0..4 {
+        produce(&mut client, "orders", 0, &[&large]).await;
+    }
+    let wanted = || wanting(0, 0).with_partition_max_bytes(4 * MEBIBYTE);
+    let request = fetching("orders", id, vec![wanted()]);
+    client.call(8, &request).await;
+    let (response, reply) = client.exchange(8, &request).await;
+    assert!(
+        response.throttle_time_ms > 1_000,
+        "{}",
+        response.throttle_time_ms
+    );
+    let mute = u128::try_from(response.throttle_time_ms).unwrap();
+    assert_eq!(reply.mute.as_millis(), mute);
+    let Staged::Later(mut later) = client.send(7, &request) else {
+        panic!("answered at once");
+    };
+    for _ in 0..100 {
+        assert!(is_waiting(&mut later).await);
+        tokio::task::yield_now().await;
+    }
+    world.clock.advance(Duration::from_secs(60));
+    let reply = later.await;
+    assert_eq!(reply.mute, Duration::ZERO);
+    let late = client.decode::<FetchRequest>(7, &reply);
+    assert_eq!(partitions(&late)[0].error_code, 0);
+}

@@ -131,3 +131,36 @@ async fn logging_in_again_replaces_the_caller() {
     let after = client.call(8, &all).await.cluster_authorized_operations;
     assert_ne!(before, after);
 }
+
+#[tokio::test]
+async fn an_open_listener_without_a_namespace_serves_nothing() {
+    let world = World::new();
+    let lost = kafka::Peer {
+        namespace: None,
+        ..crate::world::peer()
+    };
+    let mut client = world.connect_as(lost);
+    assert_eq!(
+        client
+            .call(0, &ApiVersionsRequest::default())
+            .await
+            .error_code,
+        0
+    );
+    let reason = closed(client.send(12, &MetadataRequest::default()));
+    assert!(reason.contains("leads to no namespace"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_clients_words_cannot_fake_a_line_of_the_log() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    let evil = format!("x\nERROR {}", "y".repeat(1_000));
+    let request = SaslHandshakeRequest::default().with_mechanism(evil.into());
+    let reason = client.exchange(1, &request).await.1.close.unwrap();
+    assert!(
+        reason.contains(r"x\nERROR") && !reason.contains('\n'),
+        "{reason}"
+    );
+    assert!(reason.len() < 200, "{reason}");
+}

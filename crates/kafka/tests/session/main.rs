@@ -7,6 +7,8 @@ mod coordinator;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod isolation;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod metadata;

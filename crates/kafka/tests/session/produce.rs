@@ -132,7 +132,7 @@ async fn each_partition_has_its_own_error() {
     let good = batch(&["x"]);
     let twice = Bytes::from([good.clone(), good.clone()].concat());
     let mut flipped = BytesMut::from(&good[..]);
-    flipped[70] ^= 1;
+    flipped[66] ^= 1;
     let mut old = BytesMut::from(&good[..]);
     old[16] = 1;
     let short = good.slice(..good.len() - 1);
@@ -161,6 +161,27 @@ async fn each_partition_has_its_own_error() {
 }
 
 #[tokio::test]
+async fn a_record_at_fault_is_named() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    // The second record's length says more than is there.
+    let mut cut = BytesMut::from(&batch(&["a", "b"])[..]);
+    let second = cut.len() - (cut.len() - 61) / 2;
+    cut[second] = 0x7e;
+    let request = producing(-1, "orders", &[(0, Some(checksummed(cut)))]);
+    let response = client.call(8, &request).await;
+    let answer = &response.responses[0].partition_responses[0];
+    assert_eq!(answer.error_code, 87);
+    assert_eq!(answer.record_errors[0].batch_index, 1);
+    assert_eq!(
+        answer.record_errors[0].batch_index_error_message,
+        answer.error_message
+    );
+    assert_eq!(codes(&client.call(7, &request).await), [87]);
+}
+
+#[tokio::test]
 async fn zstd_needs_version_7() {
     let world = World::new();
     let mut client = world.connect();
@@ -178,9 +199,13 @@ async fn zstd_needs_version_7() {
 fn with_attributes(batch: &Bytes, attributes: i16) -> Bytes {
     let mut changed = BytesMut::from(&batch[..]);
     changed[21..23].copy_from_slice(&attributes.to_be_bytes());
-    let crc = crc32c::crc32c(&changed[21..]);
-    changed[17..21].copy_from_slice(&crc.to_be_bytes());
-    changed.freeze()
+    checksummed(changed)
+}
+
+fn checksummed(mut batch: BytesMut) -> Bytes {
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+    batch.freeze()
 }
 
 #[tokio::test]
@@ -231,8 +256,8 @@ async fn an_idempotent_producers_repetition_is_stored_once() {
     let world = World::new();
     let mut client = world.connect();
     create(&mut client, "orders").await;
-    let first = client.call(4, &InitProducerIdRequest::default()).await;
-    let second = client.call(0, &InitProducerIdRequest::default()).await;
+    let first = client.call(4, &idempotent()).await;
+    let second = client.call(0, &idempotent()).await;
     assert_eq!((first.error_code, first.producer_epoch), (0, 0));
     assert_ne!(first.producer_id, second.producer_id);
     let send = |sequence| {
@@ -295,4 +320,9 @@ async fn above_the_units_new_clients_are_told_and_old_ones_wait() {
     let reply = later.await;
     assert_eq!(reply.mute, std::time::Duration::ZERO);
     assert_eq!(codes(&client.decode::<ProduceRequest>(5, &reply)), [0]);
+}
+
+/// A request for the id of an idempotent producer.
+pub(crate) fn idempotent() -> InitProducerIdRequest {
+    InitProducerIdRequest::default().with_transactional_id(None)
 }

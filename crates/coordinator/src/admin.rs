@@ -1,0 +1,75 @@
+//! Looking at groups and deleting them.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::GroupId;
+
+use crate::{
+    DeletedGroup, DescribedGroup, DescribedMember, GroupDescription, GroupError, GroupState,
+    GroupType, ListGroups, ListedGroup, group::Group, join::Groups, member::Member, turn::Turn,
+};
+
+pub(crate) fn describe(groups: &Groups, id: GroupId) -> DescribedGroup {
+    let result = groups
+        .get(&id)
+        .map(Group::describe)
+        .ok_or(GroupError::GroupIdNotFound);
+    DescribedGroup { group: id, result }
+}
+
+pub(crate) fn list(groups: &Groups, request: &ListGroups) -> Vec<ListedGroup> {
+    let wanted_types = request.types.as_ref();
+    if wanted_types.is_some_and(|types| !types.contains(&GroupType::Classic)) {
+        return Vec::new();
+    }
+    let wanted = |group: &&Group| {
+        let states = request.states.as_ref();
+        states.is_none_or(|states| states.contains(&group.state))
+    };
+    let listed = |group: &Group| ListedGroup {
+        group: group.id.clone(),
+        protocol_type: Arc::clone(&group.protocol_type),
+        state: group.state,
+        group_type: GroupType::Classic,
+    };
+    groups.values().filter(wanted).map(listed).collect()
+}
+
+/// Deletes an empty group with all its offsets.
+pub(crate) fn delete(groups: &Groups, turn: &mut Turn<'_>, id: GroupId) -> DeletedGroup {
+    let result = match groups.get(&id) {
+        None => Err(GroupError::GroupIdNotFound),
+        Some(group) if group.state != GroupState::Empty => Err(GroupError::NonEmptyGroup),
+        Some(group) => {
+            group.forget(turn);
+            Ok(())
+        }
+    };
+    DeletedGroup { group: id, result }
+}
+
+impl Group {
+    fn describe(&self) -> GroupDescription {
+        let stable = self.state == GroupState::Stable;
+        let protocol = self.protocol.clone().filter(|_| stable).unwrap_or_default();
+        let described = |member: &Member| DescribedMember {
+            member: member.id.clone(),
+            instance: member.instance.clone(),
+            client_id: Arc::clone(&member.client_id),
+            client_host: Arc::clone(&member.client_host),
+            metadata: member.metadata(&protocol),
+            assignment: if stable {
+                member.assignment.clone()
+            } else {
+                Bytes::new()
+            },
+        };
+        GroupDescription {
+            state: self.state,
+            protocol_type: Arc::clone(&self.protocol_type),
+            members: self.roster.members().map(described).collect(),
+            protocol,
+        }
+    }
+}

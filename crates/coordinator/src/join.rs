@@ -1,0 +1,294 @@
+//! JoinGroup: who may come in, and whether the group must rebalance for it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use model::{GroupId, MemberId};
+
+use crate::{
+    Config, GroupError, GroupState, JoinGroup, Joined, Reply, Ticket,
+    group::Group,
+    member::{Member, protocol_bytes},
+    turn::Turn,
+};
+
+/// The groups of a namespace.
+pub(crate) type Groups = BTreeMap<GroupId, Group>;
+
+/// Protocols of one member; clients bring one to a handful.
+const PROTOCOLS_MAX: usize = 100;
+
+/// Lets the request's client join, or says why not; `None` if the reply is given elsewhere.
+pub(crate) fn join_group(
+    groups: &mut Groups,
+    turn: &mut Turn<'_>,
+    mut request: JoinGroup,
+    ticket: Ticket,
+) -> Option<Reply> {
+    let group = match check(turn.config, &mut request)
+        .and_then(|()| enter(groups, turn.config, &request))
+    {
+        Ok(group) => group,
+        Err(error) => return Some(Reply::JoinGroup(Err(error))),
+    };
+    let result = if group.has_room(turn.config, &request) {
+        group.join(turn, &request, ticket)
+    } else {
+        group.remove_member(&request.member, turn);
+        Err(GroupError::GroupFull)
+    };
+    result.transpose().map(Reply::JoinGroup)
+}
+
+/// What can be judged without the group. Drops repeated protocol names, keeping the first.
+fn check(config: &Config, request: &mut JoinGroup) -> Result<(), GroupError> {
+    let group = request.group.as_str();
+    if group.is_empty() || group.len() > config.group_id_bytes_max {
+        return Err(GroupError::InvalidGroupId);
+    }
+    let allowed = config.session_timeout_min..=config.session_timeout_max;
+    if !allowed.contains(&request.session_timeout) {
+        return Err(GroupError::InvalidSessionTimeout);
+    }
+    if request.protocols.len() > PROTOCOLS_MAX {
+        return Err(GroupError::InconsistentProtocol);
+    }
+    let mut seen = BTreeSet::new();
+    request
+        .protocols
+        .retain(|protocol| seen.insert(Arc::clone(&protocol.name)));
+    Ok(())
+}
+
+/// The group to join; a first request without a member id makes it.
+fn enter<'a>(
+    groups: &'a mut Groups,
+    config: &Config,
+    request: &JoinGroup,
+) -> Result<&'a mut Group, GroupError> {
+    if !groups.contains_key(&request.group) {
+        if !request.member.as_str().is_empty() {
+            return Err(GroupError::UnknownMember);
+        }
+        if groups.len() >= config.groups_max {
+            return Err(GroupError::TooManyGroups);
+        }
+    }
+    let id = request.group.clone();
+    Ok(groups.entry(id.clone()).or_insert_with(|| Group::new(id)))
+}
+
+impl Group {
+    /// Whether the group's limits allow this member. During a rebalance only those that have joined
+    /// count, so that a full group's latecomer does not keep a returning member out.
+    fn has_room(&self, config: &Config, request: &JoinGroup) -> bool {
+        let is_new = request.member.as_str().is_empty();
+        let holder = request
+            .instance
+            .as_ref()
+            .and_then(|instance| self.roster.static_member(instance));
+        let member = self.roster.member(holder.unwrap_or(&request.member));
+        let max = config.group_members_max;
+        let has_place = match self.state {
+            GroupState::Empty | GroupState::Dead => true,
+            GroupState::PreparingRebalance => {
+                member.is_some_and(|member| member.join.is_some())
+                    || self.roster.parked_joins() < max
+            }
+            GroupState::CompletingRebalance | GroupState::Stable => {
+                member.is_some() || self.roster.len() < max
+            }
+        };
+        let brings: usize = request.protocols.iter().map(protocol_bytes).sum();
+        let others = self.roster.bytes() - member.map_or(0, Member::bytes);
+        has_place
+            && brings <= config.member_metadata_bytes_max
+            && others + brings <= config.group_metadata_bytes_max
+            && (!is_new || self.roster.pending_joins().len() < max)
+    }
+
+    /// Whether the request's protocols go with the members': of one type, and one shared by all.
+    fn supports(&self, request: &JoinGroup) -> bool {
+        if self.state == GroupState::Empty {
+            !request.protocol_type.is_empty() && !request.protocols.is_empty()
+        } else {
+            self.protocol_type == request.protocol_type && self.roster.shares(&request.protocols)
+        }
+    }
+
+    fn join(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &JoinGroup,
+        ticket: Ticket,
+    ) -> Result<Option<Joined>, GroupError> {
+        if !self.supports(request) {
+            return Err(GroupError::InconsistentProtocol);
+        }
+        if !request.member.as_str().is_empty() {
+            return self.join_known(turn, request, ticket);
+        }
+        let id = new_member_id(turn, request);
+        let holder = request
+            .instance
+            .as_ref()
+            .and_then(|instance| self.roster.static_member(instance).cloned());
+        if let Some(holder) = holder {
+            self.join_in_place_of(turn, request, ticket, (&holder, &id));
+        } else if request.instance.is_none() && request.requires_known_member {
+            let due = turn.instant() + request.session_timeout;
+            turn.timers.set(self.session_key(&id), due);
+            self.roster.add_pending_join(id.clone());
+            return Err(GroupError::MemberIdRequired(id));
+        } else {
+            self.add(turn, request, ticket, id);
+        }
+        Ok(None)
+    }
+
+    /// A new member comes in, so the group must rebalance.
+    fn add(&mut self, turn: &mut Turn<'_>, request: &JoinGroup, ticket: Ticket, id: MemberId) {
+        if self.roster.is_empty() {
+            self.protocol_type = Arc::clone(&request.protocol_type);
+        }
+        if let Some(initial) = &mut self.initial {
+            initial.newcomer = true;
+        }
+        self.roster.insert(Member::new(id.clone(), request));
+        self.park_join(turn, &id, ticket);
+        // It may not know its id, and then sends no heartbeats while it waits. Should it give up
+        // and ask again, this is what takes its first incarnation out.
+        let due = turn.instant() + turn.config.new_member_join_timeout;
+        turn.timers.set(self.session_key(&id), due);
+        self.rebalance(turn);
+    }
+
+    /// A member that states its id: one that was told it just now, or one that joins again.
+    fn join_known(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &JoinGroup,
+        ticket: Ticket,
+    ) -> Result<Option<Joined>, GroupError> {
+        let id = &request.member;
+        if self.roster.pending_joins().contains(id) {
+            if request.instance.is_some() {
+                return Err(GroupError::UnknownMember);
+            }
+            self.add(turn, request, ticket, id.clone());
+            return Ok(None);
+        }
+        self.roster.check(id, request.instance.as_ref())?;
+        let same = self
+            .roster
+            .member(id)
+            .is_some_and(|member| member.protocols == request.protocols);
+        let answered_as_is = match self.state {
+            GroupState::Empty | GroupState::Dead => return Err(GroupError::UnknownMember),
+            GroupState::PreparingRebalance => false,
+            // The first reply may have been lost: it is given again.
+            GroupState::CompletingRebalance => same,
+            // A leader that rejoins wants a rebalance, for reasons that its own metadata need not
+            // show: the topics' partitions, for one.
+            GroupState::Stable => same && !self.roster.is_leader(id),
+        };
+        if answered_as_is {
+            return Ok(Some(self.joined(id)));
+        }
+        self.update(turn, request, ticket, id);
+        self.rebalance(turn);
+        Ok(None)
+    }
+
+    /// A static member is back under a new id: it takes its old place, and the group goes on
+    /// undisturbed if it is stable and would choose the same protocol.
+    fn join_in_place_of(
+        &mut self,
+        turn: &mut Turn<'_>,
+        request: &JoinGroup,
+        ticket: Ticket,
+        (old, new): (&MemberId, &MemberId),
+    ) {
+        let old_leader = self.roster.leader().cloned();
+        let waiting = self.roster.replace(old, new);
+        turn.end_join(waiting.join, Err(GroupError::FencedInstance));
+        turn.end_sync(waiting.sync, Err(GroupError::FencedInstance));
+        turn.timers.cancel(&self.session_key(old));
+        self.update(turn, request, ticket, new);
+        self.await_heartbeat(new, turn);
+        let undisturbed =
+            self.state == GroupState::Stable && self.roster.select_protocol() == self.protocol;
+        if !undisturbed {
+            return self.rebalance(turn);
+        }
+        let leads = self.roster.is_leader(new);
+        let mut joined = self.joined(new);
+        if request.can_skip_assignment {
+            joined.skip_assignment = leads;
+        } else if let Some(old_leader) = old_leader.filter(|_| leads) {
+            // An older client that found itself the leader would assign anew; told of its former
+            // self it takes the assignment that holds.
+            joined.leader = old_leader;
+            joined.members = Vec::new();
+        }
+        let parked = self.roster.take_join(new);
+        turn.end_join(parked, Ok(joined));
+        let settled = self.settle(turn.now);
+        turn.record(settled);
+    }
+
+    /// Takes over what a member's repeated JoinGroup says, and parks it.
+    fn update(&mut self, turn: &mut Turn<'_>, request: &JoinGroup, ticket: Ticket, id: &MemberId) {
+        self.roster.update(id, request);
+        self.park_join(turn, id, ticket);
+    }
+
+    fn park_join(&mut self, turn: &mut Turn<'_>, id: &MemberId, ticket: Ticket) {
+        let before = self.roster.park_join(id, ticket);
+        turn.end_join(before, Err(GroupError::RebalanceInProgress));
+        turn.park(ticket, self, id);
+    }
+
+    /// What a member of the present generation is told on joining.
+    pub(crate) fn joined(&self, member: &MemberId) -> Joined {
+        let protocol = self.protocol.clone().unwrap_or_default();
+        let members = if self.roster.is_leader(member) {
+            self.roster.joined(&protocol)
+        } else {
+            Vec::new()
+        };
+        Joined {
+            generation: self.generation,
+            protocol_type: Arc::clone(&self.protocol_type),
+            protocol,
+            leader: self
+                .roster
+                .leader()
+                .cloned()
+                .unwrap_or_else(|| MemberId::from("")),
+            member: member.clone(),
+            skip_assignment: false,
+            members,
+        }
+    }
+}
+
+/// `<client id>-<uuid>`, for static members `<instance id>-<uuid>`.
+fn new_member_id(turn: &mut Turn<'_>, request: &JoinGroup) -> MemberId {
+    let prefix = match &request.instance {
+        Some(instance) => instance.as_str(),
+        None => &request.client_id,
+    };
+    let id = (turn.ids)();
+    let text = format!(
+        "{prefix}-{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        id >> 96,
+        (id >> 80) & 0xffff,
+        (id >> 64) & 0xffff,
+        (id >> 48) & 0xffff,
+        id & 0xffff_ffff_ffff
+    );
+    MemberId::from(text.as_str())
+}

@@ -1,0 +1,87 @@
+//! Heartbeat and LeaveGroup: how a member stays, and how it goes.
+
+use crate::{
+    GroupError, GroupState, Heartbeat, LeaveGroup, LeavingMember, LeftMember, group::Group,
+    join::Groups, turn::Turn,
+};
+
+/// Notes that the member lives, and tells it whether it must join again.
+pub(crate) fn heartbeat(
+    groups: &Groups,
+    turn: &mut Turn<'_>,
+    request: &Heartbeat,
+) -> Result<(), GroupError> {
+    if request.group.as_str().is_empty() {
+        return Err(GroupError::InvalidGroupId);
+    }
+    let group = groups
+        .get(&request.group)
+        .ok_or(GroupError::UnknownMember)?;
+    let (member, instance) = (&request.member, request.instance.as_ref());
+    group.check_generation(member, instance, request.generation)?;
+    match group.state {
+        GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
+        GroupState::PreparingRebalance => {
+            group.await_heartbeat(member, turn);
+            Err(GroupError::RebalanceInProgress)
+        }
+        GroupState::CompletingRebalance | GroupState::Stable => {
+            group.await_heartbeat(member, turn);
+            Ok(())
+        }
+    }
+}
+
+/// Removes the members; one rebalance follows, however many go.
+pub(crate) fn leave(
+    groups: &mut Groups,
+    turn: &mut Turn<'_>,
+    request: LeaveGroup,
+) -> Result<Vec<LeftMember>, GroupError> {
+    if request.group.as_str().is_empty() {
+        return Err(GroupError::InvalidGroupId);
+    }
+    let mut group = groups.get_mut(&request.group);
+    let mut left = Vec::with_capacity(request.members.len());
+    for leaving in request.members {
+        let result = match group.as_deref_mut() {
+            Some(group) => group.leave(turn, &leaving),
+            None => Err(GroupError::UnknownMember),
+        };
+        left.push(LeftMember {
+            member: leaving.member,
+            instance: leaving.instance,
+            result,
+        });
+    }
+    if let Some(group) = group
+        && left.iter().any(|member| member.result.is_ok())
+        && group.state != GroupState::Empty
+    {
+        group.rebalance(turn);
+    }
+    Ok(left)
+}
+
+impl Group {
+    fn leave(&mut self, turn: &mut Turn<'_>, leaving: &LeavingMember) -> Result<(), GroupError> {
+        let LeavingMember { member, instance } = leaving;
+        if self.roster.remove_pending_join(member) {
+            turn.timers.cancel(&self.session_key(member));
+            return Ok(());
+        }
+        let instance = instance.as_ref();
+        let id = if member.as_str().is_empty() {
+            // An administrator names the instance alone.
+            instance
+                .and_then(|instance| self.roster.static_member(instance))
+                .cloned()
+                .ok_or(GroupError::UnknownMember)?
+        } else {
+            self.roster.check(member, instance)?;
+            member.clone()
+        };
+        self.take_out(&id, turn);
+        Ok(())
+    }
+}

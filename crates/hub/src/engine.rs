@@ -1,0 +1,114 @@
+//! What a partition asks of its storage. Nothing above this line knows which engine it stands on.
+//!
+//! | Asked | Blocks | By whom |
+//! |---|---|---|
+//! | append, trim, remove with a completion | no | anyone |
+//! | positions, size, read from memory | no | anyone |
+//! | read, offset by time | no: the future moves off the worker | anyone |
+//! | retention, checkpoint, replay, close | yes | housekeeping, start and end |
+//!
+//! Epochs, producer state and watermark waits are computed above it, from batch headers; the
+//! engine keeps them as opaque snapshots. The plain data types are `storage`'s: an engine over
+//! another store fills the same ones.
+
+use std::{future::Future, pin::Pin};
+
+use bytes::Bytes;
+use model::{LogId, Offset, Timestamp, batch::StampedBatch};
+use storage::{
+    AppendError, CheckpointError, CloseError, Completion, ReadError, ReadOutcome, Snapshot, Stats,
+    TimestampMatch,
+};
+use thiserror::Error;
+
+/// A read that may need the disk or the network.
+pub(crate) type Reading<T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send>>;
+
+/// Another process owns the partitions: this one must stop serving them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("another process owns this data")]
+pub(crate) struct Fenced;
+
+/// Where a partition begins and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct EnginePositions {
+    pub(crate) start: Offset,
+    /// The end of what is on stable storage: the high watermark.
+    pub(crate) durable_end: Offset,
+    pub(crate) next: Offset,
+}
+
+/// The storage under every partition of the process.
+pub(crate) trait Engine: Send + Sync + 'static {
+    /// Makes an empty partition known.
+    fn create(&self, id: LogId);
+
+    /// Queues batches, stamped without a gap from the partition's next offset on.
+    fn append(
+        &self,
+        id: LogId,
+        batches: Vec<StampedBatch>,
+        done: Box<dyn Completion>,
+    ) -> Result<(), AppendError>;
+
+    fn positions(&self, id: LogId) -> Option<EnginePositions>;
+
+    /// Bytes that the partition holds.
+    fn size(&self, id: LogId) -> u64;
+
+    /// Whole durable batches from memory; `None` when the store itself must be asked.
+    fn read_cached(
+        &self,
+        id: LogId,
+        from: Offset,
+        limit: Offset,
+        bytes_max: usize,
+    ) -> Result<Option<ReadOutcome>, ReadError>;
+
+    /// Whole durable batches from the one that holds `from`; at least one if there is one.
+    fn read(
+        &self,
+        id: LogId,
+        from: Offset,
+        limit: Offset,
+        bytes_max: usize,
+    ) -> Reading<ReadOutcome>;
+
+    fn offset_for_timestamp(
+        &self,
+        id: LogId,
+        timestamp: Timestamp,
+        limit: Offset,
+    ) -> Reading<Option<TimestampMatch>>;
+
+    fn max_timestamp(&self, id: LogId, limit: Offset) -> Reading<Option<TimestampMatch>>;
+
+    /// The first offset to keep when what is older than `timestamp` may go. May block.
+    fn expired_before(&self, id: LogId, timestamp: Timestamp) -> Result<Offset, ReadError>;
+
+    /// The first offset to keep when at most `bytes` should stay. May block.
+    fn oversized_until(&self, id: LogId, bytes: u64) -> Result<Offset, ReadError>;
+
+    fn trim(&self, id: LogId, start: Offset, done: Box<dyn Completion>);
+
+    fn remove(&self, id: LogId, done: Box<dyn Completion>);
+
+    /// Fails if another process has taken over: asked before anything is promised for long.
+    fn fence(&self) -> Result<(), Fenced>;
+
+    /// Gives every durable piece of a partition in order. Blocks: for replay at start.
+    fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError>;
+
+    fn checkpoint_due(&self) -> bool;
+
+    /// Keeps the snapshots, so that the next start replays less. Blocks.
+    fn checkpoint(
+        &self,
+        snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>,
+    ) -> Result<(), CheckpointError>;
+
+    fn stats(&self) -> Stats;
+
+    /// Makes everything durable and lets go of the store. Blocks.
+    fn close(&self, snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>) -> Result<(), CloseError>;
+}

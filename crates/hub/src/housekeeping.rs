@@ -1,0 +1,145 @@
+//! The tasks that act by themselves: one for the process, one per namespace.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use model::Timestamp;
+use tokio::{sync::watch, task::spawn_blocking};
+use tracing::{debug, info, warn};
+
+use crate::{
+    core::Core, internal_log::LogFailure, namespace::Namespace, partition::Partition, sync::lock,
+    topic::TopicSettings,
+};
+
+/// How often the units look at themselves while nobody calls.
+const UNITS_TICK: Duration = Duration::from_secs(1);
+
+/// Retention by time and size at every interval; a checkpoint whenever enough was written.
+pub(crate) async fn keep_house(
+    core: Arc<Core>,
+    interval: Duration,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut next = core.clock.now().monotonic + interval;
+    loop {
+        // Every arm may be dropped half-way: a hint stays noted, the others hold nothing.
+        let retention_due = tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = core.sync_times.checkpoint_hint.notified() => false,
+            () = core.clock.sleep_until(next) => true,
+        };
+        let worker = Arc::clone(&core);
+        let work = spawn_blocking(move || {
+            if retention_due {
+                worker.retain();
+            }
+            worker.checkpoint_if_due();
+        });
+        if let Err(error) = work.await {
+            warn!(%error, "housekeeping broke off");
+        }
+        if retention_due {
+            next = core.clock.now().monotonic + interval;
+        }
+    }
+}
+
+/// A namespace's deadlines: its groups' timeouts, and its units' second.
+pub(crate) async fn keep_time(
+    core: Arc<Core>,
+    namespace: Arc<Namespace>,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let mut tick = core.clock.now().monotonic + UNITS_TICK;
+    loop {
+        let ticks = namespace.settings.load().units.auto_inflate.is_some();
+        let groups = namespace.groups.arm();
+        let next = [groups, ticks.then_some(tick)].into_iter().flatten().min();
+        // Every arm may be dropped half-way: a rearming stays noted, the others hold nothing.
+        tokio::select! {
+            _ = stopped.wait_for(|stopped| *stopped) => return,
+            () = namespace.groups.rearm.notified() => continue,
+            () = sleep(&core, next) => {}
+        }
+        let now = core.clock.now().monotonic;
+        if groups.is_some_and(|deadline| deadline <= now) {
+            namespace.groups.on_deadline();
+        }
+        if tick <= now {
+            tick = now + UNITS_TICK;
+            let change = lock(&namespace.meter).tick(now);
+            if let Some(change) = change.filter(|_| ticks) {
+                core.units_changed(&namespace, change);
+            }
+        }
+    }
+}
+
+async fn sleep(core: &Core, until: Option<Instant>) {
+    match until {
+        Some(until) => core.clock.sleep_until(until).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Core {
+    /// Cuts what is too old or too much off every partition, and forgets idle producers. Blocks.
+    fn retain(&self) {
+        let now = self.clock.now().wall;
+        let expiry = self.limits.load().producer_expiry;
+        let expiry = i64::try_from(expiry.as_millis()).unwrap_or(i64::MAX);
+        let idle_since = Timestamp(now.0.saturating_sub(expiry));
+        for namespace in self.namespaces.load().all.values() {
+            for topic in namespace.topics() {
+                let settings = topic.settings.load();
+                for partition in topic.partitions.load().iter() {
+                    partition.expire_producers(idle_since);
+                    self.retain_partition(partition, &settings, now);
+                }
+            }
+        }
+    }
+
+    fn retain_partition(&self, partition: &Partition, settings: &TopicSettings, now: Timestamp) {
+        let positions = partition.positions();
+        if !settings.deletes || positions.start == positions.durable_end {
+            return;
+        }
+        let mut keep = positions.start;
+        if let Some(retention_ms) = settings.retention_ms {
+            let before = Timestamp(now.0.saturating_sub(retention_ms));
+            match self.engine.expired_before(partition.log, before) {
+                Ok(offset) => keep = keep.max(offset),
+                Err(error) => debug!(log = %partition.log, %error, "look for expired records"),
+            }
+        }
+        if let Some(bytes) = settings.retention_bytes
+            && self.engine.size(partition.log) > bytes
+        {
+            match self.engine.oversized_until(partition.log, bytes) {
+                Ok(offset) => keep = keep.max(offset),
+                Err(error) => debug!(log = %partition.log, %error, "look for surplus records"),
+            }
+        }
+        if keep > positions.start {
+            info!(log = %partition.log, start = %keep, "retention moves the start");
+            let done = Box::new(LogFailure("trim partition"));
+            self.engine.trim(partition.log, keep, done);
+            partition.trimmed(keep);
+        }
+    }
+
+    fn checkpoint_if_due(&self) {
+        if !self.engine.checkpoint_due() {
+            return;
+        }
+        let partitions = self.partitions_by_log();
+        let snapshot_of = |log| partitions.get(&log)?.snapshot();
+        if let Err(error) = self.engine.checkpoint(&snapshot_of) {
+            warn!(%error, "the checkpoint was not written, the last one stays");
+        }
+    }
+}

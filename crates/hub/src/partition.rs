@@ -1,0 +1,142 @@
+//! One partition: the small state above its log, and the one place where batches get their order.
+//!
+//! Idle it is a few hundred bytes: no task, no channel, no descriptor. Lock order: `state`, then
+//! the engine's own locks, never the other way; completions run on the engine's threads and take
+//! only the locks of `watch`.
+
+mod append;
+mod snapshot;
+
+use std::sync::{Arc, Mutex};
+
+use model::{LeaderEpoch, LogId, Offset, PartitionIndex, Timestamp, batch::BatchHeader};
+use storage::{RecoveredPartition, producer::Producers};
+
+pub(crate) use append::{AppendRules, StageTimes, Timing};
+
+use crate::{
+    engine::{Engine, EnginePositions},
+    epochs::Epochs,
+    offsets::EpochEnd,
+    sync::lock,
+    watch::{Broken, Watch},
+};
+
+/// A partition's identity and state.
+pub(crate) struct Partition {
+    pub(crate) log: LogId,
+    pub(crate) index: PartitionIndex,
+    /// The epoch in force, the same for the whole process.
+    pub(crate) epoch: LeaderEpoch,
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) watch: Watch,
+    state: Mutex<State>,
+}
+
+/// What changes with every append, and only under the lock.
+#[derive(Debug, Default)]
+struct State {
+    next: Offset,
+    epochs: Epochs,
+    producers: Producers,
+    closed: Option<Broken>,
+}
+
+impl Partition {
+    /// An empty partition, made known to the engine.
+    pub(crate) fn create(
+        log: LogId,
+        index: PartitionIndex,
+        epoch: LeaderEpoch,
+        engine: &Arc<dyn Engine>,
+    ) -> Arc<Self> {
+        engine.create(log);
+        Arc::new(Self {
+            log,
+            index,
+            epoch,
+            engine: Arc::clone(engine),
+            watch: Watch::default(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// A partition as the engine found it: snapshot first, then the headers after it.
+    pub(crate) fn recovered(
+        found: &RecoveredPartition,
+        index: PartitionIndex,
+        epoch: LeaderEpoch,
+        engine: &Arc<dyn Engine>,
+        now: Timestamp,
+    ) -> Arc<Self> {
+        let mut state = State::restore(found, now);
+        state.next = found.next;
+        state.epochs.trim(found.start);
+        Arc::new(Self {
+            log: found.id,
+            index,
+            epoch,
+            engine: Arc::clone(engine),
+            watch: Watch::default(),
+            state: Mutex::new(state),
+        })
+    }
+
+    /// Where the partition begins and ends; all zero once it is deleted.
+    pub(crate) fn positions(&self) -> EnginePositions {
+        self.engine.positions(self.log).unwrap_or_default()
+    }
+
+    /// The end of `asked`, for readers.
+    pub(crate) fn epoch_end(&self, asked: LeaderEpoch) -> EpochEnd {
+        let end = self.positions().durable_end;
+        lock(&self.state).epochs.end_of(asked, self.epoch, end)
+    }
+
+    /// The epoch of the record at `offset`; at the end, the one in force.
+    pub(crate) fn epoch_at(&self, offset: Offset) -> LeaderEpoch {
+        let state = lock(&self.state);
+        if offset >= state.next {
+            self.epoch
+        } else {
+            state.epochs.at(offset)
+        }
+    }
+
+    /// Completes when the watermark has reached `offset`.
+    pub(crate) async fn durable(&self, offset: Offset) -> Result<(), Broken> {
+        if self.positions().durable_end >= offset {
+            return Ok(());
+        }
+        let wait = self.watch.until(offset);
+        if self.positions().durable_end >= offset {
+            return Ok(());
+        }
+        wait.await.unwrap_or(Err(Broken::ShuttingDown))
+    }
+
+    /// Refuses appends and wakes all who wait, from now on.
+    pub(crate) fn close(&self, reason: Broken) {
+        lock(&self.state).closed.get_or_insert(reason);
+        self.watch.break_off(reason);
+    }
+
+    /// Forgets idempotent producers that were last active before `before`.
+    pub(crate) fn expire_producers(&self, before: Timestamp) {
+        lock(&self.state).producers.expire(before);
+    }
+
+    /// Forgets epochs that ended below the new start.
+    pub(crate) fn trimmed(&self, start: Offset) {
+        lock(&self.state).epochs.trim(start);
+    }
+}
+
+impl State {
+    fn replay(&mut self, header: &BatchHeader, now: Timestamp) {
+        self.epochs.note(header.leader_epoch, header.base_offset);
+        if header.is_idempotent() {
+            self.producers.update(header, now);
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The file system as the log uses it: a few calls, with a real and a simulated implementation.
+//!
+//! Paths are relative to the data directory, with `/` between parts.
+
+mod mapped;
+mod real;
+#[cfg(any(test, feature = "simulated"))]
+mod simulated;
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+pub use mapped::Mapped;
+pub use real::RealDisk;
+#[cfg(any(test, feature = "simulated"))]
+pub use simulated::{Fault, SimulatedDisk};
+
+/// A data directory.
+pub trait Disk: Send + Sync {
+    /// Takes the directory for this process until `self` is dropped.
+    ///
+    /// # Errors
+    /// `WouldBlock` when another process holds it.
+    fn lock(&self, path: &str) -> io::Result<()>;
+
+    /// Makes a directory unless it exists.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn make_dir(&self, path: &str) -> io::Result<()>;
+
+    /// Names of the files in a directory.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn list(&self, dir: &str) -> io::Result<Vec<String>>;
+
+    /// Makes an empty file (replacing one of that name) with room for `bytes`, reading as zeros.
+    ///
+    /// # Errors
+    /// The file system's; without room nothing is left behind.
+    fn create(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// # Errors
+    /// The file system's.
+    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// # Errors
+    /// The file system's.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// # Errors
+    /// The file system's.
+    fn remove(&self, path: &str) -> io::Result<()>;
+
+    /// Makes creations, renames and removals in `dir` durable.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn sync_dir(&self, dir: &str) -> io::Result<()>;
+
+    /// The bytes of a file that nobody writes any more. For files of ours that can be rebuilt.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn map(&self, path: &str) -> io::Result<Mapped>;
+
+    /// Bytes that may still be allocated.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn free_bytes(&self) -> io::Result<u64>;
+}
+
+/// An open file.
+pub trait DiskFile: Send + Sync {
+    /// # Errors
+    /// The file system's.
+    fn bytes(&self) -> io::Result<u64>;
+
+    /// Writes all pieces one after another from `at` on.
+    ///
+    /// # Errors
+    /// The file system's; a part may have been written.
+    fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()>;
+
+    /// Reads exactly `bytes` from `at` on.
+    ///
+    /// # Errors
+    /// The file system's, and `UnexpectedEof` beyond the end.
+    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>>;
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// The file system's. After one nothing is known about the bytes: never try again.
+    fn sync_data(&self) -> io::Result<()>;
+
+    /// Gives a range back to the file system; it reads as zeros.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn punch(&self, at: u64, bytes: u64) -> io::Result<()>;
+}
+
+/// Puts a whole small file in place so that a crash leaves the old one or the new one.
+pub(crate) fn replace_file(
+    disk: &dyn Disk,
+    dir: &str,
+    name: &str,
+    contents: &[u8],
+) -> io::Result<()> {
+    let (temporary, path) = (join(dir, &format!("{name}.new")), join(dir, name));
+    let file = disk.create(&temporary, 0)?;
+    file.write_at(0, &[IoSlice::new(contents)])?;
+    file.sync_data()?;
+    drop(file);
+    disk.rename(&temporary, &path)?;
+    disk.sync_dir(dir)
+}
+
+/// Reads a whole small file; `None` when it does not exist.
+pub(crate) fn read_file(disk: &dyn Disk, path: &str) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let bytes = usize::try_from(file.bytes()?).map_err(io::Error::other)?;
+    file.read_at(0, bytes).map(Some)
+}
+
+fn join(dir: &str, name: &str) -> String {
+    if dir.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{dir}/{name}")
+    }
+}

@@ -1,0 +1,419 @@
+//! A file system in memory that keeps live and durable bytes apart, for tests.
+//!
+//! A crash keeps what was synced, and of the rest whatever a seed decides: each unsynced write may
+//! be lost, kept or torn at any sector; unsynced changes of names keep a prefix.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, IoSlice},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{Disk, DiskFile, Mapped};
+
+const SECTOR_BYTES: usize = 512;
+
+/// What is wrong with the disk until told otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fault {
+    #[default]
+    None,
+    Writes,
+    Syncs,
+}
+
+/// A directory that survives [`SimulatedDisk::crash`]; clones share it.
+#[derive(Clone)]
+pub struct SimulatedDisk {
+    world: Arc<Mutex<World>>,
+}
+
+struct World {
+    files: Vec<File>,
+    live_names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    unsynced_names: Vec<NameChange>,
+    locked: bool,
+    /// Handles of earlier generations belong to a process that is gone.
+    generation: u64,
+    fault: Fault,
+    /// Changes until the power fails, if it is to fail.
+    changes_left: Option<u64>,
+    changes: u64,
+    capacity_bytes: u64,
+    random: u64,
+}
+
+#[derive(Default)]
+struct File {
+    live: Vec<u8>,
+    durable: Vec<u8>,
+    unsynced: Vec<Change>,
+    /// Bytes given back by punching.
+    punched_bytes: u64,
+}
+
+enum Change {
+    Size(usize),
+    Write { at: usize, bytes: Vec<u8> },
+}
+
+enum NameChange {
+    Set(String, usize),
+    Remove(String),
+}
+
+struct Handle {
+    disk: SimulatedDisk,
+    file: usize,
+    generation: u64,
+}
+
+impl SimulatedDisk {
+    #[must_use]
+    pub fn new(capacity_bytes: u64, seed: u64) -> Self {
+        let world = World {
+            files: Vec::new(),
+            live_names: BTreeMap::new(),
+            durable_names: BTreeMap::new(),
+            unsynced_names: Vec::new(),
+            locked: false,
+            generation: 0,
+            fault: Fault::None,
+            changes_left: None,
+            changes: 0,
+            capacity_bytes,
+            random: seed,
+        };
+        Self {
+            world: Arc::new(Mutex::new(world)),
+        }
+    }
+
+    /// Sets or clears a fault.
+    pub fn set_fault(&self, fault: Fault) {
+        self.world().fault = fault;
+    }
+
+    /// Sets the size of the disk.
+    pub fn set_capacity(&self, bytes: u64) {
+        self.world().capacity_bytes = bytes;
+    }
+
+    /// Lets the power fail after `changes` more writes, syncs and changes of names.
+    pub fn power_off_after(&self, changes: u64) {
+        self.world().changes_left = Some(changes);
+    }
+
+    /// Writes, syncs and changes of names so far.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.world().changes
+    }
+
+    /// The machine stops and starts again: what was not synced is at the seed's mercy.
+    pub fn crash(&self) {
+        let mut world = self.world();
+        let world = &mut *world;
+        for file in &mut world.files {
+            for change in std::mem::take(&mut file.unsynced) {
+                change.survive(&mut file.durable, &mut world.random);
+            }
+            file.live = file.durable.clone();
+        }
+        let kept = pick(&mut world.random, world.unsynced_names.len() + 1);
+        for change in world.unsynced_names.drain(..).take(kept) {
+            change.apply(&mut world.durable_names);
+        }
+        world.live_names = world.durable_names.clone();
+        world.locked = false;
+        world.generation += 1;
+        world.changes_left = None;
+        world.fault = Fault::None;
+    }
+
+    /// Flips one bit of a file, on the medium itself.
+    pub fn flip_bit(&self, path: &str, byte: usize, bit: u8) {
+        let mut world = self.world();
+        let Some(&file) = world.live_names.get(path) else {
+            return;
+        };
+        if let Some(file) = world.files.get_mut(file) {
+            for bytes in [&mut file.live, &mut file.durable] {
+                if let Some(byte) = bytes.get_mut(byte) {
+                    *byte ^= 1 << (bit % 8);
+                }
+            }
+        }
+    }
+
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl World {
+    /// Counts a change; refuses it when the power is off.
+    fn change(&mut self) -> io::Result<()> {
+        match &mut self.changes_left {
+            Some(0) => return Err(io::Error::other("power is off")),
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.changes += 1;
+        Ok(())
+    }
+
+    fn allocated_bytes(&self) -> u64 {
+        let live = self
+            .live_names
+            .values()
+            .filter_map(|&at| self.files.get(at));
+        live.map(|file| (file.live.len() as u64).saturating_sub(file.punched_bytes))
+            .sum()
+    }
+
+    fn set_name(&mut self, path: &str, file: usize) {
+        self.live_names.insert(path.to_owned(), file);
+        self.unsynced_names
+            .push(NameChange::Set(path.to_owned(), file));
+    }
+}
+
+impl NameChange {
+    fn apply(self, names: &mut BTreeMap<String, usize>) {
+        match self {
+            Self::Set(path, file) => drop(names.insert(path, file)),
+            Self::Remove(path) => drop(names.remove(&path)),
+        }
+    }
+}
+
+impl Change {
+    fn apply(&self, contents: &mut Vec<u8>) {
+        match self {
+            Self::Size(bytes) => contents.resize(*bytes, 0),
+            Self::Write { at, bytes } => put(contents, *at, bytes),
+        }
+    }
+
+    /// Applies what of the change reaches the medium when the power fails.
+    fn survive(&self, contents: &mut Vec<u8>, random: &mut u64) {
+        match (pick(random, 3), self) {
+            (0, _) => {}
+            (1, Self::Write { at, bytes }) => {
+                let mut at = *at;
+                let mut rest = bytes.as_slice();
+                while !rest.is_empty() {
+                    let to_edge = SECTOR_BYTES - at % SECTOR_BYTES;
+                    let (sector, after) = rest.split_at(to_edge.min(rest.len()));
+                    if pick(random, 2) == 0 {
+                        put(contents, at, sector);
+                    }
+                    at += sector.len();
+                    rest = after;
+                }
+            }
+            _ => self.apply(contents),
+        }
+    }
+}
+
+fn put(contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
+    let end = at + bytes.len();
+    if contents.len() < end {
+        contents.resize(end, 0);
+    }
+    if let Some(slot) = contents.get_mut(at..end) {
+        slot.copy_from_slice(bytes);
+    }
+}
+
+/// A number below `bound` (splitmix64).
+fn pick(random: &mut u64, bound: usize) -> usize {
+    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *random;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    usize::try_from(mixed % (bound.max(1) as u64)).unwrap_or(0)
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+fn index(at: u64) -> io::Result<usize> {
+    usize::try_from(at).map_err(io::Error::other)
+}
+
+impl Disk for SimulatedDisk {
+    fn lock(&self, _path: &str) -> io::Result<()> {
+        let mut world = self.world();
+        if world.locked {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        world.locked = true;
+        Ok(())
+    }
+
+    fn make_dir(&self, _path: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn list(&self, dir: &str) -> io::Result<Vec<String>> {
+        let prefix = format!("{dir}/");
+        let world = self.world();
+        let names = world.live_names.keys();
+        Ok(names
+            .filter_map(|name| name.strip_prefix(&prefix))
+            .map(str::to_owned)
+            .collect())
+    }
+
+    fn create(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
+        let mut world = self.world();
+        world.change()?;
+        if world.allocated_bytes() + bytes > world.capacity_bytes {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let mut file = File::default();
+        let size = Change::Size(index(bytes)?);
+        size.apply(&mut file.live);
+        file.unsynced.push(size);
+        world.files.push(file);
+        let file = world.files.len() - 1;
+        world.set_name(path, file);
+        Ok(Arc::new(Handle {
+            disk: self.clone(),
+            file,
+            generation: world.generation,
+        }))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let world = self.world();
+        let file = *world.live_names.get(path).ok_or_else(not_found)?;
+        Ok(Arc::new(Handle {
+            disk: self.clone(),
+            file,
+            generation: world.generation,
+        }))
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut world = self.world();
+        world.change()?;
+        let file = world.live_names.remove(from).ok_or_else(not_found)?;
+        world
+            .unsynced_names
+            .push(NameChange::Remove(from.to_owned()));
+        world.set_name(to, file);
+        Ok(())
+    }
+
+    fn remove(&self, path: &str) -> io::Result<()> {
+        let mut world = self.world();
+        world.change()?;
+        world.live_names.remove(path).ok_or_else(not_found)?;
+        world
+            .unsynced_names
+            .push(NameChange::Remove(path.to_owned()));
+        Ok(())
+    }
+
+    fn sync_dir(&self, _dir: &str) -> io::Result<()> {
+        let mut world = self.world();
+        world.change()?;
+        let world = &mut *world;
+        for change in world.unsynced_names.drain(..) {
+            change.apply(&mut world.durable_names);
+        }
+        Ok(())
+    }
+
+    fn map(&self, path: &str) -> io::Result<Mapped> {
+        let world = self.world();
+        let file = *world.live_names.get(path).ok_or_else(not_found)?;
+        let file = world.files.get(file).ok_or_else(not_found)?;
+        Ok(Mapped::copy(file.live.clone()))
+    }
+
+    fn free_bytes(&self) -> io::Result<u64> {
+        let world = self.world();
+        Ok(world.capacity_bytes.saturating_sub(world.allocated_bytes()))
+    }
+}
+
+impl Handle {
+    /// The file, unless the process that opened it has crashed.
+    fn with<T>(&self, act: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+        let mut world = self.disk.world();
+        if world.generation != self.generation {
+            return Err(io::Error::other("handle of a crashed process"));
+        }
+        act(world.files.get_mut(self.file).ok_or_else(not_found)?)
+    }
+
+    fn change(&self, fault: Fault) -> io::Result<()> {
+        let mut world = self.disk.world();
+        if world.fault == fault {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        world.change()
+    }
+}
+
+impl DiskFile for Handle {
+    fn bytes(&self) -> io::Result<u64> {
+        self.with(|file| Ok(file.live.len() as u64))
+    }
+
+    fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()> {
+        self.change(Fault::Writes)?;
+        let at = index(at)?;
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
+        self.with(|file| {
+            let change = Change::Write { at, bytes };
+            change.apply(&mut file.live);
+            file.unsynced.push(change);
+            Ok(())
+        })
+    }
+
+    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let at = index(at)?;
+        self.with(|file| {
+            let range = file.live.get(at..at.saturating_add(bytes));
+            range
+                .map(<[u8]>::to_vec)
+                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.change(Fault::Syncs)?;
+        self.with(|file| {
+            for change in std::mem::take(&mut file.unsynced) {
+                change.apply(&mut file.durable);
+            }
+            Ok(())
+        })
+    }
+
+    fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {
+        self.change(Fault::Writes)?;
+        let (start, len) = (index(at)?, index(bytes)?);
+        self.with(|file| {
+            let len = len.min(file.live.len().saturating_sub(start));
+            let change = Change::Write {
+                at: start,
+                bytes: vec![0; len],
+            };
+            change.apply(&mut file.live);
+            file.unsynced.push(change);
+            file.punched_bytes += len as u64;
+            Ok(())
+        })
+    }
+}

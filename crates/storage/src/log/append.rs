@@ -1,0 +1,449 @@
+//! Appending: an entry gets its offset and its position at once, under two short locks.
+
+use std::{
+    collections::VecDeque,
+    io,
+    sync::{Arc, atomic::Ordering},
+};
+
+use model::{
+    LogId, Offset, Timestamp,
+    batch::{BATCH_HEADER_BYTES, StampedBatch},
+};
+
+use super::Core;
+use crate::{
+    AppendError, Completion, ExtentSequence, Position,
+    entry::{
+        ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind, encode_extent_header,
+    },
+    extent::{FilledExtent, LOG_DIR, OpenExtent, log_path},
+    locked::lock,
+    partition::{EntryRef, Partition},
+};
+
+/// Several batches of one append share an entry up to this size.
+const ENTRY_BODY_TARGET_BYTES: u32 = 1 << 20;
+/// Room that only trims and removals may use, so that a full disk can be emptied: at most this, and
+/// at most a sixteenth of an extent.
+const CONTROL_RESERVE_BYTES: u32 = 64 << 10;
+
+/// Entries that have their place and wait to be written.
+#[derive(Default)]
+pub(super) struct Queue {
+    pub(super) items: VecDeque<Item>,
+    active: Option<Active>,
+    closing: bool,
+}
+
+/// The extent that is being filled.
+struct Active {
+    extent: Arc<OpenExtent>,
+    cursor: u32,
+    entries: Vec<(LogId, EntryRef)>,
+    live_bytes: u64,
+}
+
+/// Extents prepared in advance, in the order in which they will be filled.
+pub(super) struct Spares {
+    pub(super) next: ExtentSequence,
+    pub(super) ready: VecDeque<Arc<OpenExtent>>,
+}
+
+impl Spares {
+    pub(super) const fn starting_at(next: ExtentSequence) -> Self {
+        Self {
+            next,
+            ready: VecDeque::new(),
+        }
+    }
+}
+
+/// An entry with its place.
+pub(super) struct Item {
+    pub(super) extent: Arc<OpenExtent>,
+    pub(super) header: EntryHeader,
+    pub(super) action: Action,
+    /// With the last entry of an append.
+    pub(super) done: Option<Box<dyn Completion>>,
+}
+
+/// What an entry does when it is durable.
+pub(super) enum Action {
+    Batches {
+        partition: Arc<Partition>,
+        batches: Arc<[StampedBatch]>,
+    },
+    Trim(Arc<Partition>),
+    Remove(Arc<Partition>),
+    End(FilledExtent),
+}
+
+/// Batches that make one entry.
+struct Gathered {
+    header: EntryHeader,
+    batches: Vec<StampedBatch>,
+}
+
+impl Item {
+    /// The position after the entry.
+    pub(super) const fn end(&self) -> Position {
+        let position = self.header.position;
+        Position {
+            extent: position.extent,
+            byte: position.byte + self.header.total_bytes(),
+        }
+    }
+}
+
+impl Queue {
+    pub(super) fn active_live_bytes(&self) -> u64 {
+        self.active.as_ref().map_or(0, |active| active.live_bytes)
+    }
+
+    /// The position after the last entry that has one.
+    pub(super) fn end(&self) -> Option<Position> {
+        self.active.as_ref().map(|active| Position {
+            extent: active.extent.sequence,
+            byte: active.cursor,
+        })
+    }
+
+    fn room(&self, limit: u32) -> u32 {
+        let active = self.active.as_ref();
+        active.map_or(0, |active| limit.saturating_sub(active.cursor))
+    }
+
+    /// How many extents must be begun to place entries of `sizes` one after another.
+    fn rolls(&self, limit: u32, sizes: impl Iterator<Item = u32>) -> usize {
+        let (mut room, mut rolls) = (self.room(limit), 0);
+        for size in sizes {
+            if size > room {
+                rolls += 1;
+                room = limit - EXTENT_HEADER_BYTES;
+            }
+            room = room.saturating_sub(size);
+        }
+        rolls
+    }
+}
+
+impl Core {
+    /// Where the extent ends for entries that carry batches.
+    fn batches_limit(&self) -> u32 {
+        let reserve = CONTROL_RESERVE_BYTES.min(self.extent_bytes() / 16);
+        self.control_limit() - reserve
+    }
+
+    /// Where the extent ends for all entries but the one that says so.
+    fn control_limit(&self) -> u32 {
+        self.extent_bytes() - ENTRY_HEADER_BYTES
+    }
+
+    pub(super) fn extent_bytes(&self) -> u32 {
+        u32::try_from(self.options.extent_bytes).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn append(
+        &self,
+        id: LogId,
+        batches: Vec<StampedBatch>,
+        mut done: Box<dyn Completion>,
+    ) -> Result<(), AppendError> {
+        let partition = self.partitions.find(id);
+        let partition = partition.ok_or(AppendError::UnknownPartition)?;
+        let limit = self.batches_limit();
+        let gathered = gather(id, batches, limit - EXTENT_HEADER_BYTES)?;
+        if gathered.is_empty() {
+            done.written();
+            done.durable(Ok(()));
+            return Ok(());
+        }
+        let mut state = partition.lock();
+        if state.removed {
+            return Err(AppendError::UnknownPartition);
+        }
+        let mut expected = state.next;
+        for entry in &gathered {
+            if entry.header.base != expected {
+                return Err(AppendError::OutOfOrder {
+                    expected: state.next,
+                });
+            }
+            expected = entry.header.next;
+        }
+        let mut queue = lock(&self.queue);
+        let sizes = gathered.iter().map(|entry| entry.header.total_bytes());
+        self.admit(&mut queue, sizes, limit)?;
+        let was_empty = queue.items.is_empty();
+        let mut done = Some(done);
+        let last = gathered.len() - 1;
+        for (index, entry) in gathered.into_iter().enumerate() {
+            let batches: Arc<[StampedBatch]> = entry.batches.into();
+            let (extent, header) = self.place(&mut queue, entry.header, limit);
+            state.push(EntryRef::of(&header), Some(Arc::clone(&batches)));
+            let partition = Arc::clone(&partition);
+            queue.items.push_back(Item {
+                extent,
+                header,
+                action: Action::Batches { partition, batches },
+                done: if index == last { done.take() } else { None },
+            });
+        }
+        drop(queue);
+        if was_empty {
+            self.queue_filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Queues a trim or a removal; gives the completion back with the reason why not.
+    pub(super) fn queue_control(
+        &self,
+        header: EntryHeader,
+        action: Action,
+        done: Box<dyn Completion>,
+    ) -> Result<(), (AppendError, Box<dyn Completion>)> {
+        let mut queue = lock(&self.queue);
+        let limit = self.control_limit();
+        let sizes = std::iter::once(header.total_bytes());
+        if let Err(error) = self.admit(&mut queue, sizes, limit) {
+            return Err((error, done));
+        }
+        let (extent, header) = self.place(&mut queue, header, limit);
+        queue.items.push_back(Item {
+            extent,
+            header,
+            action,
+            done: Some(done),
+        });
+        drop(queue);
+        self.queue_filled.notify_one();
+        Ok(())
+    }
+
+    pub(super) fn refuse_appends(&self) {
+        lock(&self.queue).closing = true;
+    }
+
+    /// Makes sure that entries of `sizes` can be placed, without placing them.
+    fn admit(
+        &self,
+        queue: &mut Queue,
+        sizes: impl Iterator<Item = u32> + Clone,
+        limit: u32,
+    ) -> Result<(), AppendError> {
+        if let Some(reason) = self.closed.get() {
+            return Err(AppendError::Closed(Arc::clone(reason)));
+        }
+        if queue.closing {
+            return Err(AppendError::Closed("shutting down".into()));
+        }
+        let is_control = limit == self.control_limit();
+        let bytes: u64 = sizes.clone().map(u64::from).sum();
+        let waiting = self.counters.waiting_bytes.load(Ordering::Relaxed);
+        if !is_control && waiting > 0 && waiting + bytes > self.options.queue_bytes_max {
+            return Err(AppendError::QueueFull);
+        }
+        // A trim may go below the floor: it is what makes room again.
+        let floor = if is_control {
+            0
+        } else {
+            self.options.free_space_floor_bytes
+        };
+        let rolls = queue.rolls(limit, sizes);
+        if rolls > 0 && !self.prepare(rolls, floor) {
+            self.no_space.store(true, Ordering::Relaxed);
+            return Err(AppendError::NoSpace);
+        }
+        self.no_space.store(false, Ordering::Relaxed);
+        self.counters
+            .waiting_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Gives an admitted entry its place.
+    fn place(
+        &self,
+        queue: &mut Queue,
+        mut header: EntryHeader,
+        limit: u32,
+    ) -> (Arc<OpenExtent>, EntryHeader) {
+        let bytes = header.total_bytes();
+        if bytes > queue.room(limit) {
+            self.roll(queue);
+        }
+        let active = queue.active.as_mut();
+        let active = active.expect("an admitted entry has an extent to go to");
+        assert!(bytes <= limit - active.cursor, "an admitted entry has room");
+        header.position = Position {
+            extent: active.extent.sequence,
+            byte: active.cursor,
+        };
+        active.cursor += bytes;
+        if header.kind == EntryKind::Batches {
+            active.entries.push((header.id, EntryRef::of(&header)));
+            active.live_bytes += u64::from(bytes);
+        }
+        (Arc::clone(&active.extent), header)
+    }
+
+    /// Ends the extent being filled and begins the next, which must be ready.
+    fn roll(&self, queue: &mut Queue) {
+        let next = lock(&self.spares).ready.pop_front();
+        let next = next.expect("extents are prepared before an entry is admitted");
+        let next = Active {
+            extent: next,
+            cursor: EXTENT_HEADER_BYTES,
+            entries: Vec::new(),
+            live_bytes: 0,
+        };
+        self.want_upkeep();
+        let Some(filled) = queue.active.replace(next) else {
+            return;
+        };
+        let sequence = filled.extent.sequence;
+        self.extents.add_live(sequence, filled.live_bytes);
+        let mut header = EntryHeader::control(EntryKind::End, LogId(0), Offset(0), Offset(0));
+        header.position = Position {
+            extent: sequence,
+            byte: filled.cursor,
+        };
+        let bytes = u64::from(header.total_bytes());
+        self.counters
+            .waiting_bytes
+            .fetch_add(bytes, Ordering::Relaxed);
+        queue.items.push_back(Item {
+            extent: filled.extent,
+            header,
+            action: Action::End(FilledExtent {
+                sequence,
+                entries: filled.entries,
+            }),
+            done: None,
+        });
+    }
+
+    /// Makes sure that `count` extents are ready; false when there is no space for them.
+    pub(super) fn prepare(&self, count: usize, floor_bytes: u64) -> bool {
+        let mut spares = lock(&self.spares);
+        while spares.ready.len() < count {
+            let sequence = spares.next;
+            match self.make_extent(sequence, floor_bytes) {
+                Ok(Some(extent)) => {
+                    spares.ready.push_back(extent);
+                    spares.next = sequence.next();
+                }
+                Ok(None) => return false,
+                Err(error) => {
+                    tracing::error!(%error, extent = sequence.0, "prepare extent");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Makes an extent's file with all its room; `None` when that would go below the floor.
+    fn make_extent(
+        &self,
+        sequence: ExtentSequence,
+        floor_bytes: u64,
+    ) -> io::Result<Option<Arc<OpenExtent>>> {
+        let bytes = self.options.extent_bytes;
+        if self.disk.free_bytes()? < bytes.saturating_add(floor_bytes) {
+            return Ok(None);
+        }
+        let file = match self.disk.create(&log_path(sequence), bytes) {
+            Ok(file) => file,
+            Err(error) if is_no_space(&error) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let header = encode_extent_header(sequence, self.salt);
+        file.write_at(0, &[io::IoSlice::new(&header)])?;
+        file.sync_data()?;
+        self.disk.sync_dir(LOG_DIR)?;
+        self.opened.files.insert(sequence, Arc::clone(&file));
+        Ok(Some(Arc::new(OpenExtent { sequence, file })))
+    }
+}
+
+impl EntryRef {
+    pub(super) const fn of(header: &EntryHeader) -> Self {
+        Self {
+            base: header.base,
+            next: header.next,
+            max_timestamp: header.max_timestamp,
+            position: header.position,
+            bytes: header.total_bytes(),
+        }
+    }
+}
+
+fn is_no_space(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Makes entries out of batches, each no larger than the target unless one batch is.
+fn gather(
+    id: LogId,
+    batches: Vec<StampedBatch>,
+    bytes_max: u32,
+) -> Result<Vec<Gathered>, AppendError> {
+    let mut gathered: Vec<Gathered> = Vec::with_capacity(1);
+    let mut expected = None;
+    for batch in batches {
+        let bytes = u64::try_from(batch.total_bytes()).unwrap_or(u64::MAX);
+        let body_max = bytes_max - ENTRY_HEADER_BYTES;
+        let too_large = AppendError::TooLarge {
+            bytes,
+            bytes_max: u64::from(body_max),
+        };
+        let bytes = u32::try_from(bytes).ok().filter(|&bytes| bytes <= body_max);
+        let bytes = bytes.ok_or(too_large)?;
+        // Paired with the check when the entry is read back.
+        assert_eq!(
+            batch.total_bytes(),
+            batch.header.total_bytes(),
+            "a batch has its length"
+        );
+        let (base, next) = (batch.header.base_offset, batch.header.next_offset());
+        let expected_here = expected.replace(next).unwrap_or(base);
+        if base != expected_here || next <= base {
+            return Err(AppendError::OutOfOrder {
+                expected: expected_here,
+            });
+        }
+        let timestamp = batch.header.max_timestamp;
+        match gathered.last_mut() {
+            Some(entry)
+                if entry.header.body_bytes + bytes <= ENTRY_BODY_TARGET_BYTES.min(body_max) =>
+            {
+                entry.header.body_bytes += bytes;
+                entry.header.batch_count += 1;
+                entry.header.next = next;
+                entry.header.max_timestamp = entry.header.max_timestamp.max(timestamp);
+                entry.batches.push(batch);
+            }
+            _ => {
+                let mut header = EntryHeader::control(EntryKind::Batches, id, base, next);
+                header.batch_count = 1;
+                header.body_bytes = bytes;
+                header.max_timestamp = timestamp;
+                let batches = vec![batch];
+                gathered.push(Gathered { header, batches });
+            }
+        }
+    }
+    Ok(gathered)
+}
+
+const _: () = {
+    // A target-sized entry of the smallest batches still counts them in 16 bits.
+    assert!(ENTRY_BODY_TARGET_BYTES as usize / BATCH_HEADER_BYTES <= u16::MAX as usize);
+    assert!(Timestamp::NONE.0 < 0);
+};

@@ -1,0 +1,247 @@
+//! Gathers batches for a reader: from memory or from extents, whole, within limits.
+
+use std::io;
+
+use bytes::{Bytes, BytesMut};
+use model::{
+    Offset,
+    batch::{BatchHeader, StampedBatch},
+};
+
+use super::Core;
+use crate::{
+    ReadOutcome,
+    entry::{EntryFault, EntryHeader},
+    partition::{EntryRef, Recent},
+};
+
+/// Pieces up to this size are copied together; larger ones are shared.
+const COPIED_PIECE_BYTES_MAX: usize = 1024;
+/// Entries of one partition that lie this near to each other are read in one call.
+const GAP_BYTES_MAX: u32 = 32 << 10;
+/// Bytes of one call, at most, unless one entry is larger.
+const CALL_BYTES_MAX: u32 = 4 << 20;
+
+/// What a reader may have.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) from: Offset,
+    /// Exclusive.
+    pub(super) end: Offset,
+    pub(super) bytes_max: usize,
+}
+
+/// Batches gathered so far.
+pub(super) struct Gathering {
+    bounds: Bounds,
+    outcome: ReadOutcome,
+    copied: BytesMut,
+}
+
+/// Whether a batch was taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    Taken,
+    /// It ends before the first offset asked for.
+    Before,
+    /// It does not fit into the bounds, and nothing after it will.
+    Full,
+}
+
+/// Why gathering stopped early.
+pub(super) enum GatherError {
+    /// The entry's bytes are not what was written.
+    Damaged(EntryRef),
+    Io(io::Error),
+}
+
+impl Gathering {
+    pub(super) fn new(bounds: Bounds) -> Self {
+        let outcome = ReadOutcome {
+            next: bounds.from,
+            ..ReadOutcome::default()
+        };
+        Self {
+            bounds,
+            outcome,
+            copied: BytesMut::new(),
+        }
+    }
+
+    pub(super) fn finish(mut self) -> ReadOutcome {
+        self.flush();
+        self.outcome
+    }
+
+    fn offer(&mut self, header: &BatchHeader) -> Offer {
+        if header.next_offset() <= self.bounds.from {
+            return Offer::Before;
+        }
+        let bytes = self.outcome.bytes.saturating_add(header.total_bytes());
+        let too_many = self.outcome.batches > 0 && bytes > self.bounds.bytes_max;
+        if too_many || header.next_offset() > self.bounds.end {
+            return Offer::Full;
+        }
+        self.outcome.bytes = bytes;
+        self.outcome.batches += 1;
+        self.outcome.records += u64::try_from(header.records_count).unwrap_or(0);
+        self.outcome.next = header.next_offset();
+        Offer::Taken
+    }
+
+    /// Takes batches from memory; false when the reader has enough.
+    fn take_cached(&mut self, batches: &[StampedBatch]) -> bool {
+        for batch in batches {
+            match self.offer(&batch.header) {
+                Offer::Before => {}
+                Offer::Full => return false,
+                Offer::Taken => {
+                    self.copied.extend_from_slice(&batch.head);
+                    self.push(batch.body.clone());
+                }
+            }
+        }
+        true
+    }
+
+    /// Takes batches out of an entry that was read; false when the reader has enough.
+    fn take_read(&mut self, header: &EntryHeader, entry: &Bytes) -> bool {
+        let mut taken: Option<(usize, usize)> = None;
+        let mut more = true;
+        for batch in header.batches(entry) {
+            match self.offer(&batch.header) {
+                Offer::Before => {}
+                Offer::Full => {
+                    more = false;
+                    break;
+                }
+                Offer::Taken => {
+                    let start = taken.map_or(batch.start, |(start, _)| start);
+                    taken = Some((start, batch.start + batch.bytes.len()));
+                }
+            }
+        }
+        if let Some((start, end)) = taken {
+            self.push(entry.slice(start..end));
+        }
+        more
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        if piece.len() <= COPIED_PIECE_BYTES_MAX {
+            self.copied.extend_from_slice(&piece);
+        } else {
+            self.flush();
+            self.outcome.pieces.push(piece);
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.copied.is_empty() {
+            self.outcome.pieces.push(self.copied.split().freeze());
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.outcome.batches == 0
+    }
+}
+
+impl Core {
+    /// Gathers from entries in order; an error leaves what was gathered before it.
+    pub(super) fn gather(
+        &self,
+        entries: &[Recent],
+        gathering: &mut Gathering,
+    ) -> Result<(), GatherError> {
+        let mut rest = entries;
+        while let Some(first) = rest.first() {
+            if let Some(batches) = &first.cached {
+                if !gathering.take_cached(batches) {
+                    return Ok(());
+                }
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
+            let (together, after) = rest.split_at(neighbours(rest).max(1));
+            if !self.gather_read(together, gathering)? {
+                return Ok(());
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Reads neighbouring entries in one call; false when the reader has enough.
+    fn gather_read(
+        &self,
+        entries: &[Recent],
+        gathering: &mut Gathering,
+    ) -> Result<bool, GatherError> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(true);
+        };
+        let start = first.at.position.byte;
+        let end = last.at.position.byte.saturating_add(last.at.bytes);
+        let bytes = self
+            .read_bytes(first.at, end - start)
+            .map_err(GatherError::Io)?;
+        for entry in entries {
+            let at = usize::try_from(entry.at.position.byte - start).unwrap_or(usize::MAX);
+            let len = usize::try_from(entry.at.bytes).unwrap_or(usize::MAX);
+            let damaged = GatherError::Damaged(entry.at);
+            if at.saturating_add(len) > bytes.len() {
+                return Err(damaged);
+            }
+            let slice = bytes.slice(at..at + len);
+            let header = self.check_entry(entry.at, &slice);
+            let header = header.map_err(|_| damaged)?;
+            if !gathering.take_read(&header, &slice) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Proves that the bytes are the entry that was written there.
+    pub(super) fn check_entry(
+        &self,
+        at: EntryRef,
+        bytes: &[u8],
+    ) -> Result<EntryHeader, EntryFault> {
+        let header = EntryHeader::read(bytes, at.position, self.salt);
+        let header = header.filter(|header| header.base == at.base && header.next == at.next);
+        let header = header.ok_or(EntryFault::Header)?;
+        header.check_payload(bytes)?;
+        Ok(header)
+    }
+
+    /// Bytes of an extent from the entry's first one on.
+    pub(super) fn read_bytes(&self, at: EntryRef, bytes: u32) -> io::Result<Bytes> {
+        let file = self.opened.file(&*self.disk, at.position.extent)?;
+        let len = usize::try_from(bytes).map_err(io::Error::other)?;
+        let bytes = file.read_at(u64::from(at.position.byte), len)?;
+        Ok(bytes.into())
+    }
+}
+
+/// How many of the first entries lie so near to each other that one call should read them.
+fn neighbours(entries: &[Recent]) -> usize {
+    let Some(first) = entries.first() else {
+        return 0;
+    };
+    let start = first.at.position;
+    let mut end = start.byte;
+    let near = |entry: &&Recent| {
+        let position = entry.at.position;
+        let gap = position.byte.checked_sub(end);
+        let next_end = position.byte.saturating_add(entry.at.bytes);
+        let fits = entry.cached.is_none()
+            && position.extent == start.extent
+            && gap.is_some_and(|gap| gap <= GAP_BYTES_MAX)
+            && next_end - start.byte <= CALL_BYTES_MAX;
+        end = next_end;
+        fits
+    };
+    entries.iter().take_while(near).count()
+}

@@ -1,0 +1,231 @@
+//! Finding offsets by time and by size, from the entries' facts; batches are read only at the end.
+
+use model::{
+    LogId, Offset, Timestamp,
+    batch::{BATCH_HEADER_BYTES, BatchHeader, Compression, Records, TimestampType},
+};
+
+use super::Core;
+use crate::{
+    ReadError, TimestampMatch,
+    partition::{EntryRef, Partition, Run},
+};
+
+impl Core {
+    pub(super) fn offset_for_timestamp(
+        &self,
+        id: LogId,
+        timestamp: Timestamp,
+        limit: Offset,
+    ) -> Result<Option<TimestampMatch>, ReadError> {
+        let partition = self.partition(id)?;
+        let end = limit.min(partition.durable_end());
+        let mut from = partition.lock().start;
+        // An entry may begin below `limit` or `start` and hold the time outside them: go on then.
+        loop {
+            let found = self.first_entry(
+                &partition,
+                |run| run.max_timestamp >= timestamp,
+                |at| at.next > from && at.max_timestamp >= timestamp,
+            )?;
+            let Some(at) = found.filter(|at| at.base < end) else {
+                return Ok(None);
+            };
+            let bounds = (from, end);
+            if let Some(found) = self.find_in_entry(at, bounds, |time| time >= timestamp)? {
+                return Ok(Some(found));
+            }
+            from = at.next;
+        }
+    }
+
+    pub(super) fn max_timestamp(
+        &self,
+        id: LogId,
+        limit: Offset,
+    ) -> Result<Option<TimestampMatch>, ReadError> {
+        let partition = self.partition(id)?;
+        let end = limit.min(partition.durable_end());
+        let (start, mut runs) = {
+            let state = partition.lock();
+            (state.start, state.runs.clone())
+        };
+        runs.sort_by_key(|run| std::cmp::Reverse(run.max_timestamp));
+        let mut best: Option<EntryRef> = None;
+        for run in &runs {
+            if best.is_some_and(|best| best.max_timestamp >= run.max_timestamp) {
+                break;
+            }
+            // The predicate only looks: every entry of the run passes by.
+            let _none = self.first_entry(
+                &partition,
+                |other| other.extent == run.extent,
+                |at| {
+                    let is_in = at.base < end && at.next > start;
+                    if is_in && best.is_none_or(|best| at.max_timestamp > best.max_timestamp) {
+                        best = Some(at);
+                    }
+                    false
+                },
+            )?;
+        }
+        match best {
+            None => Ok(None),
+            Some(at) => self.find_in_entry(at, (start, end), |time| time >= at.max_timestamp),
+        }
+    }
+
+    pub(super) fn expired_before(
+        &self,
+        id: LogId,
+        timestamp: Timestamp,
+    ) -> Result<Offset, ReadError> {
+        let partition = self.partition(id)?;
+        let (start, durable) = (partition.lock().start, partition.durable_end());
+        let kept = self.first_entry(
+            &partition,
+            |run| run.max_timestamp >= timestamp,
+            |at| at.next > start && at.max_timestamp >= timestamp,
+        )?;
+        Ok(kept.map_or(durable, |at| at.base.min(durable)).max(start))
+    }
+
+    pub(super) fn oversized_until(&self, id: LogId, bytes: u64) -> Result<Offset, ReadError> {
+        let partition = self.partition(id)?;
+        let (start, runs) = {
+            let state = partition.lock();
+            (state.start, state.runs.clone())
+        };
+        let mut excess = runs.iter().map(|run| u64::from(run.bytes)).sum::<u64>();
+        excess = excess.saturating_sub(bytes);
+        for run in &runs {
+            if excess == 0 {
+                return Ok(run.first.max(start));
+            }
+            if excess >= u64::from(run.bytes) {
+                excess -= u64::from(run.bytes);
+                continue;
+            }
+            // As Kafka does, keep at least what was asked for: stop before going below it.
+            let kept = self.first_entry(
+                &partition,
+                |other| other.extent == run.extent,
+                |at| match excess.checked_sub(u64::from(at.bytes)) {
+                    Some(rest) => {
+                        excess = rest;
+                        false
+                    }
+                    None => true,
+                },
+            )?;
+            return Ok(kept.map_or(run.first, |at| at.base).max(start));
+        }
+        Ok(partition.durable_end().max(start))
+    }
+
+    /// The first entry that `found` accepts, in the runs that `worth` accepts.
+    ///
+    /// `found` may be asked about a recent entry before it is asked about sealed ones; within one
+    /// extent it is asked in order.
+    fn first_entry(
+        &self,
+        partition: &Partition,
+        worth: impl Fn(&Run) -> bool,
+        mut found: impl FnMut(EntryRef) -> bool,
+    ) -> Result<Option<EntryRef>, ReadError> {
+        // The recent ones first, in one hold of the lock: they may be sealed in the next moment.
+        let (sealed, recent) = {
+            let state = partition.lock();
+            let sealed_through = self.extents.sealed_through();
+            let runs = state.runs.iter().filter(|run| worth(run)).copied();
+            let (sealed, unsealed): (Vec<Run>, Vec<Run>) =
+                runs.partition(|run| run.extent <= sealed_through);
+            let first = unsealed.first().map(|run| run.extent);
+            let mut recent = None;
+            for entry in &state.recent {
+                let extent = entry.at.position.extent;
+                if first.is_some_and(|first| extent >= first)
+                    && unsealed.iter().any(|run| run.extent == extent)
+                    && found(entry.at)
+                {
+                    recent = Some(entry.at);
+                    break;
+                }
+            }
+            (sealed, recent)
+        };
+        for run in sealed {
+            let index = self.index(run.extent)?;
+            for at in index.entries_from(partition.id, Offset(i64::MIN)) {
+                if found(at) {
+                    return Ok(Some(at));
+                }
+            }
+        }
+        Ok(recent)
+    }
+
+    /// The first record in the entry, within `bounds`, whose time `wanted` accepts.
+    fn find_in_entry(
+        &self,
+        at: EntryRef,
+        bounds: (Offset, Offset),
+        wanted: impl Fn(Timestamp) -> bool,
+    ) -> Result<Option<TimestampMatch>, ReadError> {
+        let bytes = self.read_bytes(at, at.bytes)?;
+        let damaged = ReadError::Damaged {
+            from: at.base,
+            until: at.next,
+        };
+        let header = self.check_entry(at, &bytes).map_err(|_| damaged)?;
+        for batch in header.batches(&bytes) {
+            let is_in =
+                batch.header.next_offset() > bounds.0 && batch.header.next_offset() <= bounds.1;
+            if !is_in || !wanted(batch.header.max_timestamp) {
+                continue;
+            }
+            if batch.header.attributes.compression() != Ok(Compression::None) {
+                let end = batch.start + batch.bytes.len();
+                return Ok(Some(TimestampMatch::Batch {
+                    header: batch.header,
+                    bytes: bytes.slice(batch.start..end),
+                }));
+            }
+            let found = find_record(&batch.header, batch.bytes, bounds.0, &wanted);
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn find_record(
+    header: &BatchHeader,
+    batch: &[u8],
+    start: Offset,
+    wanted: impl Fn(Timestamp) -> bool,
+) -> Option<TimestampMatch> {
+    let block = batch.get(BATCH_HEADER_BYTES..).unwrap_or_default();
+    let by_broker = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+    for record in Records::new(block) {
+        let offset = header.base_offset.plus(i64::from(record.offset_delta));
+        let time = header
+            .base_timestamp
+            .0
+            .saturating_add(record.timestamp_delta);
+        let timestamp = if by_broker {
+            header.max_timestamp
+        } else {
+            Timestamp(time)
+        };
+        if offset >= start && wanted(timestamp) {
+            return Some(TimestampMatch::Record {
+                offset,
+                timestamp,
+                leader_epoch: header.leader_epoch,
+            });
+        }
+    }
+    None
+}

@@ -1,0 +1,196 @@
+//! The log with its threads, on the real disk.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Condvar, Mutex},
+};
+
+use model::batch::split;
+
+use super::support::*;
+use crate::{AppendError, Completion, Options, Snapshot};
+use crate::{Log, OpenError, State, locked::lock};
+use bytes::Bytes;
+use model::{LogId, Offset, Timestamp};
+use std::sync::Arc;
+
+/// Lets a test wait for the last of several completions.
+#[derive(Default)]
+struct Gate {
+    left: Mutex<usize>,
+    changed: Condvar,
+}
+
+struct Ticket(Arc<Gate>);
+
+impl Completion for Ticket {
+    fn durable(self: Box<Self>, result: Result<(), AppendError>) {
+        result.unwrap();
+        *lock(&self.0.left) -= 1;
+        self.0.changed.notify_all();
+    }
+}
+
+impl Gate {
+    fn ticket(self: &Arc<Self>) -> Box<dyn Completion> {
+        *lock(&self.left) += 1;
+        Box::new(Ticket(Arc::clone(self)))
+    }
+
+    fn wait(&self) {
+        let left = lock(&self.left);
+        drop(self.changed.wait_while(left, |left| *left > 0).unwrap());
+    }
+}
+
+fn options() -> Options {
+    Options {
+        extent_bytes: 256 << 10,
+        free_space_floor_bytes: 0,
+        tail_cache_bytes: 64 << 10,
+        ..Options::default()
+    }
+}
+
+fn read_all(log: &Log, id: LogId) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut next = log.start_offset(id).unwrap();
+    loop {
+        let outcome = log.read(id, next, EVERYTHING, 10_000).unwrap();
+        if outcome.batches == 0 {
+            return all;
+        }
+        all.extend(outcome.pieces.concat());
+        next = outcome.next;
+    }
+}
+
+#[test]
+fn what_is_appended_is_read_back_verbatim_before_and_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, recovery) = Log::open(dir.path(), options()).unwrap();
+    assert!(recovery.clean, "an empty directory is clean");
+    let ids = [LogId(1), LogId(2), LogId(70)];
+    ids.iter().for_each(|&id| log.create(id));
+    let gate = Arc::new(Gate::default());
+    let mut expected: BTreeMap<LogId, Vec<u8>> = BTreeMap::new();
+    for round in 0..200_i64 {
+        for &id in &ids {
+            let padding = usize::try_from(round % 40 * 50).unwrap();
+            let batch = batch(Offset(round * 3), 3, round, padding);
+            expected.entry(id).or_default().extend(batch.to_bytes());
+            log.append(id, vec![batch], gate.ticket()).unwrap();
+        }
+    }
+    gate.wait();
+    for &id in &ids {
+        assert_eq!(log.durable_end(id), Some(Offset(600)));
+        assert!(read_all(&log, id) == expected[&id], "{id}");
+    }
+    let snapshot = |id: LogId| {
+        Some(Snapshot {
+            next: Offset(600),
+            bytes: Bytes::from(format!("state of {id}")),
+        })
+    };
+    log.close(&snapshot).unwrap();
+    drop(log);
+
+    let (log, recovery) = Log::open(dir.path(), options()).unwrap();
+    assert!(recovery.clean, "{:?}", recovery.damages);
+    assert_eq!(recovery.partitions.len(), 3);
+    for partition in &recovery.partitions {
+        assert_eq!(partition.next, Offset(600));
+        assert_eq!(partition.snapshot, snapshot(partition.id));
+        assert!(partition.tail.is_empty());
+        assert!(read_all(&log, partition.id) == expected[&partition.id]);
+    }
+    // Without a close the next start says so, and nothing is lost.
+    let more = batch(Offset(600), 1, 7, 10);
+    log.append(LogId(2), vec![more], gate.ticket()).unwrap();
+    gate.wait();
+    drop(log);
+    let (log, recovery) = Log::open(dir.path(), options()).unwrap();
+    assert!(!recovery.clean);
+    assert!(recovery.damages.is_empty(), "{:?}", recovery.damages);
+    assert_eq!(log.durable_end(LogId(2)), Some(Offset(601)));
+}
+
+#[test]
+fn a_second_user_of_the_directory_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_log, _) = Log::open(dir.path(), options()).unwrap();
+    let second = Log::open(dir.path(), options());
+    assert!(matches!(second, Err(OpenError::Locked)));
+}
+
+#[test]
+fn many_appenders_keep_each_partition_in_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), options()).unwrap();
+    let gate = Arc::new(Gate::default());
+    std::thread::scope(|scope| {
+        for id in 0..4 {
+            let (log, gate) = (&log, &gate);
+            scope.spawn(move || {
+                log.create(LogId(id));
+                for base in 0..300 {
+                    let batch = batch(Offset(base), 1, base, 700);
+                    log.append(LogId(id), vec![batch], gate.ticket()).unwrap();
+                }
+            });
+        }
+    });
+    gate.wait();
+    let stats = log.stats();
+    assert_eq!(stats.state, State::Open);
+    assert_eq!(stats.queue_bytes, 0);
+    assert!(
+        stats.syncs <= 1200,
+        "syncs are shared or at most one per append"
+    );
+    for id in 0..4 {
+        let all: Bytes = read_all(&log, LogId(id)).into();
+        let bases: Vec<i64> = split(all).map(|(header, _)| header.base_offset.0).collect();
+        assert_eq!(bases, (0..300).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn removing_a_partition_gives_its_disk_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), options()).unwrap();
+    let gate = Arc::new(Gate::default());
+    let ids = [LogId(1), LogId(2)];
+    ids.iter().for_each(|&id| log.create(id));
+    // Large stretches of one partition between small ones of the other.
+    for base in 0..24 {
+        let large = batch(Offset(base), 1, base, 90_000);
+        let small = batch(Offset(base), 1, base, 10);
+        log.append(LogId(1), vec![large], gate.ticket()).unwrap();
+        log.append(LogId(2), vec![small], gate.ticket()).unwrap();
+    }
+    gate.wait();
+    let blocks = || -> u64 {
+        use std::os::unix::fs::MetadataExt;
+        let files = std::fs::read_dir(dir.path().join("log")).unwrap();
+        files
+            .map(|file| file.unwrap().metadata().unwrap().blocks() * 512)
+            .sum()
+    };
+    let before = blocks();
+    log.remove(LogId(1), gate.ticket());
+    gate.wait();
+    log.core.step_upkeep();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.core.step_upkeep();
+    let after = blocks();
+    assert!(after < before - 1_000_000, "{before} before, {after} after");
+    let all: Bytes = read_all(&log, LogId(2)).into();
+    assert_eq!(split(all).count(), 24, "the other partition is whole");
+    assert!(!log.contains(LogId(1)));
+    let found = log
+        .offset_for_timestamp(LogId(2), Timestamp(9), EVERYTHING)
+        .unwrap();
+    assert!(found.is_some());
+}

@@ -1,0 +1,116 @@
+//! The log's three threads: thin loops around the steps, so that tests can take the steps alone.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
+    thread::{self, JoinHandle},
+};
+
+use super::Core;
+use crate::{OpenError, locked::lock};
+
+const NAMES: [&str; 3] = ["log-write", "log-sync", "log-upkeep"];
+
+/// The running threads; ended and joined once.
+pub(super) struct Threads(Mutex<Vec<JoinHandle<()>>>);
+
+impl Threads {
+    pub(super) fn start(core: &Arc<Core>) -> Result<Self, OpenError> {
+        let loops: [fn(&Core); 3] = [Core::write_loop, Core::sync_loop, Core::upkeep_loop];
+        let threads = Self(Mutex::new(Vec::new()));
+        for (name, run) in NAMES.into_iter().zip(loops) {
+            let own = Arc::clone(core);
+            let body = move || {
+                // A panic here is a broken invariant of ours: nothing may be acknowledged after.
+                if catch_unwind(AssertUnwindSafe(|| run(&own))).is_err() {
+                    own.shut(&format!("thread {name} panicked"));
+                }
+            };
+            let builder = thread::Builder::new().name(name.to_owned());
+            match builder.spawn(body) {
+                Ok(handle) => lock(&threads.0).push(handle),
+                Err(source) => {
+                    threads.end(core);
+                    return Err(OpenError::Io {
+                        action: "start thread",
+                        file: name.to_owned(),
+                        source,
+                    });
+                }
+            }
+        }
+        Ok(threads)
+    }
+
+    /// Lets the threads finish what is queued, and waits for them.
+    pub(super) fn end(&self, core: &Core) {
+        {
+            // Each loop looks at the flag under the lock that it waits with.
+            let _queue = lock(&core.queue);
+            let _unsynced = lock(&core.unsynced);
+            let _upkeep = lock(&core.upkeep);
+            core.ending.store(true, Ordering::Release);
+        }
+        core.queue_filled.notify_all();
+        core.unsynced_filled.notify_all();
+        core.upkeep_wanted.notify_all();
+        let handles = std::mem::take(&mut *lock(&self.0));
+        for handle in handles {
+            // The last owner of the log may let go inside a completion, on one of these threads.
+            if handle.thread().id() != thread::current().id() && handle.join().is_err() {
+                tracing::error!("a thread of the log panicked");
+            }
+        }
+        while core.step_write() || core.step_sync() {}
+    }
+}
+
+impl Core {
+    fn write_loop(&self) {
+        loop {
+            if self.step_write() {
+                continue;
+            }
+            let queue = lock(&self.queue);
+            if self.ending.load(Ordering::Acquire) && queue.items.is_empty() {
+                return;
+            }
+            let wait = |queue: &mut super::Queue| {
+                queue.items.is_empty() && !self.ending.load(Ordering::Acquire)
+            };
+            let waited = self.queue_filled.wait_while(queue, wait);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn sync_loop(&self) {
+        loop {
+            if self.step_sync() {
+                continue;
+            }
+            let unsynced = lock(&self.unsynced);
+            if self.ending.load(Ordering::Acquire) && unsynced.items.is_empty() {
+                return;
+            }
+            let wait = |unsynced: &mut super::Unsynced| {
+                unsynced.items.is_empty() && !self.ending.load(Ordering::Acquire)
+            };
+            let waited = self.unsynced_filled.wait_while(unsynced, wait);
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+
+    fn upkeep_loop(&self) {
+        loop {
+            self.step_upkeep();
+            let wanted = lock(&self.upkeep);
+            let wait = |wanted: &mut bool| !*wanted && !self.ending.load(Ordering::Acquire);
+            let waited = self.upkeep_wanted.wait_while(wanted, wait);
+            let mut wanted = waited.unwrap_or_else(PoisonError::into_inner);
+            if self.ending.load(Ordering::Acquire) {
+                return;
+            }
+            *wanted = false;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What happens behind the appends: extents are prepared, sealed, punched and deleted.
+
+use std::{io, sync::Arc};
+
+use model::LogId;
+
+use super::Core;
+use crate::{
+    ExtentSequence,
+    disk::replace_file,
+    extent::{FilledExtent, LOG_DIR, index_name, index_path, log_path},
+    index::{self, Index},
+    partition::EntryRef,
+};
+
+/// Holes are punched in whole blocks of this size; smaller dead ranges stay until all is dead.
+const HOLE_BYTES_MIN: u64 = 64 << 10;
+const BLOCK_BYTES: u64 = 4096;
+
+impl Core {
+    /// Does whatever is due. Errors are logged and left for the next time.
+    pub(super) fn step_upkeep(&self) {
+        if self.closed.get().is_some() {
+            return;
+        }
+        self.prepare(
+            self.options.extents_ahead,
+            self.options.free_space_floor_bytes,
+        );
+        while let Some(filled) = self.extents.pop_filled() {
+            let extent = filled.sequence;
+            if let Err(error) = self.seal(&filled) {
+                tracing::error!(%error, extent = extent.0, "write index");
+                self.extents.push_filled_front(filled);
+                break;
+            }
+        }
+        let reflected = self.extents.scan_from();
+        for extent in self.extents.take_dead(reflected) {
+            if let Err(error) = self.delete(extent) {
+                tracing::error!(%error, extent = extent.0, "delete extent");
+                self.extents.add_live(extent, 0);
+            }
+        }
+        for extent in self.extents.take_new_dead(reflected) {
+            if let Err(error) = self.punch(extent) {
+                tracing::warn!(%error, extent = extent.0, "punch holes into extent");
+            }
+        }
+    }
+
+    /// Writes a filled extent's index; from then on its entries are found there.
+    fn seal(&self, filled: &FilledExtent) -> io::Result<()> {
+        let extent = filled.sequence;
+        let encoded = index::encode(extent, filled.entries.clone());
+        replace_file(&*self.disk, LOG_DIR, &index_name(extent), &encoded)?;
+        self.extents.set_sealed_through(extent);
+        let mut ids: Vec<LogId> = filled.entries.iter().map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        for id in ids {
+            if let Some(partition) = self.partitions.find(id) {
+                partition.lock().prune(extent);
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&self, extent: ExtentSequence) -> io::Result<()> {
+        self.opened.files.forget(extent);
+        self.opened.indexes.forget(extent);
+        for path in [index_path(extent), log_path(extent)] {
+            match self.disk.remove(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of a sealed extent; built again from the extent when it is missing or damaged.
+    pub(super) fn index(&self, extent: ExtentSequence) -> io::Result<Arc<Index>> {
+        self.opened.indexes.find_or_open(extent, || {
+            let mapped = self.disk.map(&index_path(extent));
+            if let Some(index) = mapped.ok().and_then(|bytes| Index::open(extent, bytes)) {
+                return Ok(Arc::new(index));
+            }
+            tracing::warn!(
+                extent = extent.0,
+                "index is missing or damaged: building it again"
+            );
+            let entries = self.scan_entries(extent)?;
+            let encoded = index::encode(extent, entries);
+            replace_file(&*self.disk, LOG_DIR, &index_name(extent), &encoded)?;
+            let bytes = self.disk.map(&index_path(extent))?;
+            let index = Index::open(extent, bytes);
+            let index = index.ok_or(io::ErrorKind::InvalidData)?;
+            Ok(Arc::new(index))
+        })
+    }
+
+    /// Gives the dead ranges of a sealed extent back to the file system.
+    fn punch(&self, extent: ExtentSequence) -> io::Result<()> {
+        let index = self.index(extent)?;
+        let mut live: Vec<EntryRef> = Vec::new();
+        let mut current: Option<(LogId, Option<model::Offset>)> = None;
+        for (id, at) in index.entries() {
+            let start = match current {
+                Some((known, start)) if known == id => start,
+                _ => {
+                    let partition = self.partitions.find(id);
+                    let start = partition.map(|partition| partition.lock().start);
+                    current = Some((id, start));
+                    start
+                }
+            };
+            if start.is_some_and(|start| at.next > start) {
+                live.push(at);
+            }
+        }
+        live.sort_unstable_by_key(|at| at.position);
+        let file = self.opened.file(&*self.disk, extent)?;
+        let mut dead_from = BLOCK_BYTES;
+        let end = self.options.extent_bytes.min(file.bytes()?);
+        let starts = live.iter().map(|at| u64::from(at.position.byte));
+        let ends = live
+            .iter()
+            .map(|at| u64::from(at.position.byte) + u64::from(at.bytes));
+        // The last block stays: it holds the entry that ends the extent.
+        let tail = end.saturating_sub(BLOCK_BYTES);
+        for (live_start, live_end) in starts.zip(ends).chain([(tail, end)]) {
+            let from = dead_from.next_multiple_of(BLOCK_BYTES);
+            let until = live_start - live_start % BLOCK_BYTES;
+            if until > from && until - from >= HOLE_BYTES_MIN {
+                file.punch(from, until - from)?;
+            }
+            dead_from = dead_from.max(live_end);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,227 @@
+//! The write step: queued entries reach the operating system, in the order of their positions.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    ops::Range,
+    sync::Arc,
+};
+
+use model::{Offset, batch::StampedBatch};
+
+use super::{
+    Core,
+    append::{Action, Item},
+    sync::UnsyncedItem,
+};
+use crate::{AppendError, Position, extent::OpenExtent, locked::lock, partition::Partition};
+
+/// Bytes of one step, so that a sync starts while the rest of a long queue is being written.
+const STEP_BYTES_MAX: u64 = 8 << 20;
+/// Batch bodies up to this size are copied together: cheaper than a piece of their own.
+const COPIED_BODY_BYTES_MAX: usize = 1024;
+const PADDING: [u8; 8] = [0; 8];
+
+/// Entries whose batches are kept in memory, oldest first.
+#[derive(Default)]
+pub(super) struct TailCache {
+    entries: VecDeque<(Arc<Partition>, Offset, u64)>,
+    bytes: u64,
+}
+
+/// What goes to the disk in one call: own bytes and borrowed bodies, in order.
+struct Assembly<'a> {
+    own: Vec<u8>,
+    pieces: Vec<Piece<'a>>,
+}
+
+enum Piece<'a> {
+    Own(Range<usize>),
+    Body(&'a [u8]),
+}
+
+impl<'a> Assembly<'a> {
+    const fn new(own: Vec<u8>) -> Self {
+        Self {
+            own,
+            pieces: Vec::new(),
+        }
+    }
+
+    fn push_own(&mut self, bytes: &[u8]) {
+        let start = self.own.len();
+        self.own.extend_from_slice(bytes);
+        let end = self.own.len();
+        match self.pieces.last_mut() {
+            Some(Piece::Own(range)) => range.end = end,
+            _ => self.pieces.push(Piece::Own(start..end)),
+        }
+    }
+
+    fn push_body(&mut self, body: &'a [u8]) {
+        if body.len() <= COPIED_BODY_BYTES_MAX {
+            self.push_own(body);
+        } else {
+            self.pieces.push(Piece::Body(body));
+        }
+    }
+
+    fn slices(&self) -> Vec<IoSlice<'_>> {
+        let own = &self.own;
+        let bytes = self.pieces.iter().map(|piece| match piece {
+            Piece::Own(range) => own.get(range.clone()).unwrap_or_default(),
+            Piece::Body(body) => body,
+        });
+        bytes.map(IoSlice::new).collect()
+    }
+}
+
+impl Core {
+    /// Writes what is queued, up to a limit; false when there was nothing.
+    pub(super) fn step_write(&self) -> bool {
+        let mut writer = lock(&self.writer);
+        let items = self.take_queued();
+        if items.is_empty() {
+            return false;
+        }
+        let synced = self.durable_position();
+        let mut rest = items.as_slice();
+        while let Some(first) = rest.first() {
+            let extent = Arc::clone(&first.extent);
+            let of_extent = |item: &&Item| item.extent.sequence == extent.sequence;
+            let count = rest.iter().take_while(of_extent).count();
+            let (here, after) = rest.split_at(count);
+            rest = after;
+            if let Err(error) = self.write_items(&mut writer, &extent, here, synced) {
+                self.shut(&format!("write failed: {error}"));
+                self.fail(items);
+                return true;
+            }
+        }
+        self.hand_over(items);
+        true
+    }
+
+    fn take_queued(&self) -> Vec<Item> {
+        let mut queue = lock(&self.queue);
+        let mut bytes = 0;
+        let fits = |item: &&Item| {
+            bytes += u64::from(item.header.total_bytes());
+            bytes <= STEP_BYTES_MAX
+        };
+        let count = queue.items.iter().take_while(fits).count();
+        let count = count.max(1).min(queue.items.len());
+        queue.items.drain(..count).collect()
+    }
+
+    /// Writes neighbouring entries of one extent.
+    fn write_items(
+        &self,
+        own: &mut Vec<u8>,
+        extent: &OpenExtent,
+        items: &[Item],
+        synced: Position,
+    ) -> io::Result<()> {
+        let mut assembly = Assembly::new(std::mem::take(own));
+        assembly.own.clear();
+        let at = items.first().map_or(0, |item| item.header.position.byte);
+        for item in items {
+            let batches: &[StampedBatch] = match &item.action {
+                Action::Batches { batches, .. } => batches,
+                Action::Trim(_) | Action::Remove(_) | Action::End(_) => &[],
+            };
+            let mut header = item.header;
+            header.synced = synced;
+            let heads = batches.iter().map(|batch| &batch.head);
+            assembly.push_own(&header.encode(self.salt, heads));
+            for batch in batches {
+                assembly.push_own(&batch.head);
+                assembly.push_body(&batch.body);
+            }
+            let unpadded = usize::try_from(header.body_bytes).unwrap_or(0);
+            let padding = unpadded.next_multiple_of(PADDING.len()) - unpadded;
+            assembly.push_own(PADDING.get(..padding).unwrap_or_default());
+        }
+        let written = extent.file.write_at(u64::from(at), &assembly.slices());
+        *own = assembly.own;
+        written
+    }
+
+    /// Tells the callers and gives the entries to the sync step.
+    fn hand_over(&self, mut items: Vec<Item>) {
+        for item in &mut items {
+            if let Some(done) = &mut item.done {
+                done.written();
+            }
+        }
+        self.remember(&items);
+        let mut unsynced = lock(&self.unsynced);
+        if self.closed.get().is_some() {
+            drop(unsynced);
+            self.fail(items);
+            return;
+        }
+        let was_empty = unsynced.items.is_empty();
+        unsynced
+            .items
+            .extend(items.into_iter().map(UnsyncedItem::of));
+        drop(unsynced);
+        if was_empty {
+            self.unsynced_filled.notify_one();
+        }
+    }
+
+    /// Counts the entries into the tail cache and puts the oldest out of memory.
+    fn remember(&self, items: &[Item]) {
+        let mut evicted = Vec::new();
+        {
+            let mut tail = lock(&self.tail);
+            for item in items {
+                let Action::Batches { partition, .. } = &item.action else {
+                    continue;
+                };
+                let bytes = u64::from(item.header.total_bytes());
+                tail.bytes += bytes;
+                tail.entries
+                    .push_back((Arc::clone(partition), item.header.base, bytes));
+            }
+            while tail.bytes > self.options.tail_cache_bytes {
+                let Some(entry) = tail.entries.pop_front() else {
+                    break;
+                };
+                tail.bytes -= entry.2;
+                evicted.push(entry);
+            }
+        }
+        let sealed_through = self.extents.sealed_through();
+        for (partition, base, _) in evicted {
+            partition.lock().evict(base, sealed_through);
+        }
+    }
+
+    /// Closes the log until restart: everything not yet durable hears of it.
+    pub(super) fn shut(&self, reason: &str) {
+        if self.closed.set(reason.into()).is_ok() {
+            tracing::error!(reason, "the log is closed until restart");
+        }
+        let unsynced = std::mem::take(&mut lock(&self.unsynced).items);
+        let queued = std::mem::take(&mut lock(&self.queue).items);
+        let error = self.closed_error();
+        for done in unsynced.into_iter().filter_map(|item| item.done) {
+            done.durable(Err(error.clone()));
+        }
+        self.fail(queued.into());
+    }
+
+    pub(super) fn closed_error(&self) -> AppendError {
+        let reason = self.closed.get().cloned();
+        AppendError::Closed(reason.unwrap_or_else(|| "closed".into()))
+    }
+
+    fn fail(&self, items: Vec<Item>) {
+        let error = self.closed_error();
+        for done in items.into_iter().filter_map(|item| item.done) {
+            done.durable(Err(error.clone()));
+        }
+    }
+}

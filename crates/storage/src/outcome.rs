@@ -1,0 +1,117 @@
+//! What the log tells its callers: completions, recovery, reads, numbers.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use model::{LeaderEpoch, LogId, Offset, Timestamp, batch::BatchHeader};
+
+use crate::{AppendError, ExtentSequence, Position};
+
+/// Told how far an append, trim or removal has come; each stage at most once, on a log thread.
+///
+/// Implementations return quickly and call nothing of the log that blocks.
+pub trait Completion: Send {
+    /// The bytes are with the operating system: they survive the process, not the machine.
+    fn written(&mut self) {}
+    /// The bytes are on stable storage and visible, or never will be. The last call.
+    fn durable(self: Box<Self>, result: Result<(), AppendError>);
+}
+
+/// What `open` found.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// The last user closed the log properly. If not, leader epochs must be raised.
+    pub clean: bool,
+    pub partitions: Vec<RecoveredPartition>,
+    pub damages: Vec<Damage>,
+}
+
+/// One partition as the log has it.
+#[derive(Clone, Debug)]
+pub struct RecoveredPartition {
+    pub id: LogId,
+    pub start: Offset,
+    pub next: Offset,
+    pub snapshot: Option<Snapshot>,
+    /// Headers of batches at or after `snapshot.next` (or all that are scanned), in order. Batches
+    /// that neither carry a producer nor begin a leader epoch are left out.
+    pub tail: Vec<BatchHeader>,
+}
+
+/// What the machine above a partition wants back at the next start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The first offset that `bytes` do not reflect. Everything appended before
+    /// [`crate::Log::checkpoint`] was called must be reflected; more may be.
+    pub next: Offset,
+    pub bytes: Bytes,
+}
+
+/// Something that was not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Bytes after the last sound entry, never known to be synced: an interrupted write. Cut.
+    TornTail { at: Position, bytes: u64 },
+    /// Bytes known to have been synced are not sound any more. Kept in `quarantine/`.
+    Quarantined { at: Position, bytes: u64 },
+    /// These offsets of a partition are lost; reading them is an error.
+    LostOffsets {
+        id: LogId,
+        from: Offset,
+        until: Offset,
+    },
+    /// An extent that holds live batches is gone.
+    MissingExtent { extent: ExtentSequence },
+    /// The manifest could not be read: all extents were scanned, snapshots are lost.
+    Manifest,
+}
+
+/// Batches for a reader, verbatim.
+#[derive(Clone, Debug, Default)]
+pub struct ReadOutcome {
+    /// Whole batches when put one after another; a piece may hold a part of one or several.
+    pub pieces: Vec<Bytes>,
+    pub bytes: usize,
+    pub batches: usize,
+    /// Sum of the batches' record counts.
+    pub records: u64,
+    /// The offset to read from next: `from` itself when nothing was there.
+    pub next: Offset,
+}
+
+/// What a search by time found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TimestampMatch {
+    Record {
+        offset: Offset,
+        timestamp: Timestamp,
+        leader_epoch: LeaderEpoch,
+    },
+    /// The record is inside this compressed batch; whoever can decompress looks inside.
+    Batch { header: BatchHeader, bytes: Bytes },
+}
+
+/// Whether the log takes appends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum State {
+    #[default]
+    Open,
+    /// The last append that needed room was refused; the next one tries again.
+    NoSpace,
+    Closed(Arc<str>),
+}
+
+/// Numbers for metrics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub state: State,
+    pub syncs: u64,
+    pub synced_bytes: u64,
+    pub synced_entries: u64,
+    /// Appended and not yet durable.
+    pub queue_bytes: u64,
+    pub extents: u64,
+    pub partitions: u64,
+    pub live_bytes: u64,
+    pub free_space_bytes: u64,
+}
