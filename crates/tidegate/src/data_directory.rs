@@ -90,7 +90,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         std::fs::write(&file, "").unwrap();
-        let error = DataDirectory::open(&file.join("data")).unwrap_err().to_string();
+        let error = DataDirectory::open(&file.join("data"))
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("file/data"), "{error}");
     }
 }

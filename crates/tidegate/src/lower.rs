@@ -83,7 +83,7 @@ pub(crate) fn server_limits(settings: &Settings) -> server::Limits {
 pub(crate) fn kafka_limits(settings: &Settings) -> kafka::KafkaLimits {
     let limits = &settings.limits;
     kafka::KafkaLimits {
-        frames: wire::FrameLimits {
+        frames: wire::frame::FrameLimits {
             before_login_bytes_max: bytes(limits.login_request_bytes_max),
             produce_bytes_max: bytes(limits.produce_request_bytes_max),
             other_bytes_max: bytes(limits.request_bytes_max),
@@ -99,15 +99,30 @@ pub(crate) fn listener(listener: &ListenerSettings) -> server::ListenerSettings 
         name: listener.name.clone(),
         address: listener.address.to_string(),
         security: match listener.security {
-            Security { tls: false, sasl: false } => server::Security::Plaintext,
-            Security { tls: true, sasl: false } => server::Security::Tls,
-            Security { tls: false, sasl: true } => server::Security::SaslPlaintext,
-            Security { tls: true, sasl: true } => server::Security::SaslTls,
+            Security {
+                tls: false,
+                sasl: false,
+            } => server::Security::Plaintext,
+            Security {
+                tls: true,
+                sasl: false,
+            } => server::Security::Tls,
+            Security {
+                tls: false,
+                sasl: true,
+            } => server::Security::SaslPlaintext,
+            Security {
+                tls: true,
+                sasl: true,
+            } => server::Security::SaslTls,
         },
-        advertised: listener.advertised.as_ref().map(|endpoint| server::Advertised {
-            host: endpoint.host.clone(),
-            port: endpoint.port,
-        }),
+        advertised: listener
+            .advertised
+            .as_ref()
+            .map(|endpoint| server::Advertised {
+                host: endpoint.host.clone(),
+                port: endpoint.port,
+            }),
         namespace: listener.namespace.as_deref().map(NamespaceName::from),
     }
 }
@@ -168,7 +183,9 @@ fn lower_event_hub(
             Retention::For(span) => i64::try_from(span.as_millis()).unwrap_or(i64::MAX),
             Retention::Unlimited => -1,
         }),
-        cleanup_policy: event_hub.cleanup_policy.map(|policy| policy.word().to_owned()),
+        cleanup_policy: event_hub
+            .cleanup_policy
+            .map(|policy| policy.word().to_owned()),
         configs,
         policies: policies(&event_hub.policies, place, secrets)?,
     })

@@ -102,7 +102,7 @@ impl Secrets {
     ) -> anyhow::Result<PolicyKeys> {
         let entry = self.find(place, &policy.name);
         let key = |source: &KeySource, generated: fn(&Entry) -> &str| match source {
-            KeySource::Absent => Ok(None),
+            KeySource::Absent => anyhow::Ok(None),
             KeySource::Given(key) => Ok(Some(Key::from(key.as_str()))),
             KeySource::File(path) => {
                 let text = std::fs::read_to_string(path)
@@ -110,15 +110,16 @@ impl Secrets {
                 anyhow::ensure!(!text.trim().is_empty(), "{} is empty", path.display());
                 Ok(Some(Key::from(text.trim())))
             }
-            KeySource::Generated => entry.map(|entry| Key::from(generated(entry))).with_context(
-                || {
+            KeySource::Generated => {
+                let entry = entry.with_context(|| {
                     format!(
                         "policy {} of namespace {} has no key yet: its broker makes one when it \
                          starts",
                         policy.name, place.namespace
                     )
-                },
-            ),
+                })?;
+                Ok(Some(Key::from(generated(entry))))
+            }
         };
         Ok(PolicyKeys {
             primary: key(&policy.primary, |entry| &entry.primary_key)?

@@ -84,7 +84,12 @@ impl Prepared {
         let first_start = !Secrets::path(&data_dir).exists();
         let secrets = Secrets::ensure(&data_dir, &self.settings)?;
         let certificates = load_certificates(&self.settings, &self.directory)?;
-        let listeners = self.settings.listeners.iter().map(lower::listener).collect();
+        let listeners = self
+            .settings
+            .listeners
+            .iter()
+            .map(lower::listener)
+            .collect();
         // The addresses are taken before the log is opened: a clash must not cost a recovery.
         let bound = server::bind(listeners, certificates.clone())?;
         let admin = server::admin::bind(&self.settings.admin.address.to_string())?;
@@ -97,8 +102,7 @@ impl Prepared {
         let readiness = Readiness::default();
         let admin = admin.serve(Arc::new(metrics), readiness.clone());
         let clock = Arc::new(SystemClock);
-        let kafka =
-            kafka::Kafka::new(Arc::clone(&hub), clock, lower::kafka_limits(&self.settings));
+        let kafka = kafka::Kafka::new(Arc::clone(&hub), clock, lower::kafka_limits(&self.settings));
         let frontend = Arc::new(KafkaFrontend::new(kafka, latency));
         let limits = lower::server_limits(&self.settings);
         let broker = Broker {
@@ -135,16 +139,16 @@ impl Prepared {
         Ok(hub)
     }
 
-    fn describe(
-        &self,
-        addresses: &[(String, std::net::SocketAddr)],
-        admin: String,
-    ) -> Runtime {
+    fn describe(&self, addresses: &[(String, std::net::SocketAddr)], admin: String) -> Runtime {
         let listeners = self.settings.listeners.iter().zip(addresses);
         Runtime {
             pid: std::process::id(),
             admin,
-            config: self.sources.file.as_deref().and_then(|file| file.canonicalize().ok()),
+            config: self
+                .sources
+                .file
+                .as_deref()
+                .and_then(|file| file.canonicalize().ok()),
             listener: listeners
                 .map(|(listener, (name, address))| RunningListener {
                     name: name.clone(),
@@ -277,7 +281,11 @@ fn load_certificates(
     directory: &DataDirectory,
 ) -> anyhow::Result<Option<Arc<Certificates>>> {
     let files = certificate_files(settings, directory, server::clock::now().wall)?;
-    if !settings.listeners.iter().any(|listener| listener.security.tls) {
+    if !settings
+        .listeners
+        .iter()
+        .any(|listener| listener.security.tls)
+    {
         return Ok(None);
     }
     let certificates = Certificates::load(files).context("load the server certificate")?;

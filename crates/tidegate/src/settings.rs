@@ -20,8 +20,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 pub(crate) use layers::{Flag, Layers, Sources};
 pub(crate) use limits::LimitSettings;
 pub(crate) use namespaces::{
-    ByteLimit, EventHubSettings, KeySource, NamespaceSettings, OverQuota, PolicySettings,
-    Retention,
+    ByteLimit, EventHubSettings, KeySource, NamespaceSettings, OverQuota, PolicySettings, Retention,
 };
 pub(crate) use reference::{complete_file, reference_page};
 pub(crate) use refusal::{Origin, Refusal, Refusals};

@@ -46,7 +46,9 @@ impl Reloader {
         if let Some(certificates) = &self.certificates {
             let now = server::clock::now().wall;
             certificate_files(&settings, &self.directory, now)?;
-            certificates.reload().context("load the server certificate")?;
+            certificates
+                .reload()
+                .context("load the server certificate")?;
         }
         let by_hub = self.hub.reload(lowered).await?;
         let mut fixed: BTreeSet<String> = fixed_changes(&self.layers, &layers);

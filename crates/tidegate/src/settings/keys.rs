@@ -142,4 +142,3 @@ pub(crate) const ROOT: Table = Table {
     )],
     tables: &[LOG, ADMIN, STORAGE, TLS, LIMITS, LISTENER, NAMESPACE],
 };
-

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{refuse, refusal::Refusals, section::Section};
+use super::{refusal::Refusals, refuse, section::Section};
 
 #[derive(Clone, Debug)]
 pub(crate) struct LimitSettings {

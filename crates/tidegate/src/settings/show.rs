@@ -67,7 +67,11 @@ fn compare(before: &Section<'_>, after: &Section<'_>, changed: &mut BTreeSet<Str
     }
     for table in before.table().tables {
         if !table.many {
-            compare(&before.section(table.name), &after.section(table.name), changed);
+            compare(
+                &before.section(table.name),
+                &after.section(table.name),
+                changed,
+            );
             continue;
         }
         let (old, new) = (before.sections(table.name), after.sections(table.name));
@@ -81,7 +85,10 @@ fn compare(before: &Section<'_>, after: &Section<'_>, changed: &mut BTreeSet<Str
         }
         // Namespaces, policies and event hubs may come and go; sockets may not.
         let names = |entries: &[Section<'_>]| -> BTreeSet<_> {
-            entries.iter().map(|entry| entry.optional_text("name")).collect()
+            entries
+                .iter()
+                .map(|entry| entry.optional_text("name"))
+                .collect()
         };
         if table.name == "listener" && names(&old) != names(&new) {
             changed.insert("listener".to_owned());

@@ -158,4 +158,3 @@ pub(super) const TLS: Table = Table {
     ],
     tables: &[],
 };
-

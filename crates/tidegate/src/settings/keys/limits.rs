@@ -228,4 +228,3 @@ pub(super) const LIMITS: Table = Table {
     ],
     tables: &[],
 };
-
