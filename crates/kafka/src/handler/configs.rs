@@ -136,6 +136,7 @@ pub(super) const fn delete_records_code(error: DeleteRecordsError) -> ErrorCode 
         DeleteRecordsError::Denied => ErrorCode::TopicAuthorizationFailed,
         DeleteRecordsError::Unknown => ErrorCode::UnknownTopicOrPartition,
         DeleteRecordsError::OffsetOutOfRange => ErrorCode::OffsetOutOfRange,
+        DeleteRecordsError::PolicyViolation => ErrorCode::PolicyViolation,
         DeleteRecordsError::Storage => ErrorCode::KafkaStorageError,
     }
 }
