@@ -16,7 +16,7 @@ use super::{Partition, State};
 use crate::{
     append::{Acks, AppendError},
     observe::Histogram,
-    sync::lock,
+    sync::{lock, tell},
     watch::Broken,
 };
 
@@ -272,8 +272,7 @@ struct AppendDone {
 impl AppendDone {
     fn answer(&mut self, result: Result<(), AppendError>) {
         if let Some(reply) = self.reply.take() {
-            // A client that is gone no longer wants to know.
-            drop(reply.send(result));
+            tell(reply, result);
         }
     }
 
