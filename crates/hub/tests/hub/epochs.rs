@@ -15,10 +15,12 @@ async fn an_unclean_end_raises_the_epoch_and_a_proper_one_does_not() {
     create(&access, "orders").await;
     send(&access, "orders", batch(&["a", "b"])).await;
 
+    drop(access);
     let world = world.restart().await;
     let partition = wanted(&world.access("dev"), "orders", 0).partition;
     assert_eq!(partition.positions().leader_epoch, LeaderEpoch(0));
 
+    drop(partition);
     let crashed = world.crashed();
     let access = crashed.access("dev");
     let partition = wanted(&access, "orders", 0).partition;
@@ -42,6 +44,7 @@ async fn an_unclean_end_raises_the_epoch_and_a_proper_one_does_not() {
     );
 
     // The history survives a proper end, too, and a client that went astray is told where.
+    drop((access, partition));
     let crashed = crashed.restart().await;
     let access = crashed.access("dev");
     let mut astray = wanted(&access, "orders", 3);

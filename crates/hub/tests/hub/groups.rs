@@ -82,6 +82,7 @@ async fn committed_offsets_survive_a_restart_and_end_with_their_topic() {
         .unwrap()
         .await
         .unwrap();
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     assert_eq!(committed(&access, "g", "orders").await, Some(2));

@@ -95,6 +95,7 @@ async fn nothing_of_one_namespace_is_seen_from_another() {
     assert_ne!(dev.cluster_id(), prod.cluster_id());
     assert_eq!(dev.cluster_id().len(), 22);
     let id = dev.cluster_id().to_owned();
+    drop((dev, prod));
     let world = world.restart().await;
     assert_eq!(world.access("dev").cluster_id(), id);
 }

@@ -23,6 +23,7 @@ async fn records_come_back_in_order_and_survive_a_restart() {
     assert_eq!(send(&access, "orders", batch(&["c"])).await, 2);
     assert_eq!(values(&access, "orders", 1).await, ["b", "c"]);
 
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     assert_eq!(values(&access, "orders", 0).await, ["a", "b", "c"]);
@@ -141,6 +142,7 @@ async fn a_repeated_sequence_gets_the_first_answer_also_after_a_restart() {
     assert_eq!(send(&access, "orders", sequenced(7, 2, &["c"])).await, 2);
     assert_eq!(send(&access, "orders", sequenced(7, 2, &["c"])).await, 2);
 
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     assert_eq!(send(&access, "orders", sequenced(7, 2, &["c"])).await, 2);

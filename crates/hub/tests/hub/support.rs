@@ -117,7 +117,8 @@ impl World {
         self.hub.anonymous(&origin).unwrap()
     }
 
-    /// Ends the hub properly and starts it again.
+    /// Ends the hub properly and starts it again. Every handle must be gone: the directory stays
+    /// locked as long as one lives.
     pub(crate) async fn restart(self) -> Self {
         assert!(self.hub.shutdown(Duration::from_secs(10)).await);
         self.reopened()

@@ -51,6 +51,7 @@ async fn creating_is_checked_and_remembered() {
         access.create_topic(configured).await,
         Err(CreateTopicError::Config(_))
     ));
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     let names: Vec<_> = access
@@ -100,6 +101,7 @@ async fn a_deleted_topic_is_gone_wakes_its_readers_and_frees_its_disk() {
             .id,
         id
     );
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     assert_eq!(values(&access, "orders", 0).await, Vec::<String>::new());
@@ -117,6 +119,7 @@ async fn topics_only_grow() {
         same,
         GrowTopicError::Partitions(PartitionCountError::NotAnIncrease { .. })
     ));
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     let orders = access.topic_to_describe(TopicRef::Name("orders")).unwrap();
@@ -153,6 +156,7 @@ async fn configurations_are_checked_described_and_kept() {
         .alter_topic_configs("orders", &changes[..1])
         .await
         .unwrap();
+    drop(access);
     let world = world.restart().await;
     let access = world.access("dev");
     let after = entry(&access, "retention.ms");
