@@ -1,0 +1,374 @@
+//! Incremental fetch sessions (KIP-227): what a consumer wants, remembered between its requests, so
+//! that requests and replies name only what changed. Bounded in number and in partitions.
+//!
+//! | Request | Answer |
+//! |---|---|
+//! | epoch -1 | no session; an old one of that id ends |
+//! | epoch 0 | a new session if there is room, else none (id 0); an old one of that id ends |
+//! | the session's next epoch | changes are applied; the reply names what has news |
+//! | any other epoch | INVALID_FETCH_SESSION_EPOCH |
+//! | an id nobody knows, or of another namespace | FETCH_SESSION_ID_NOT_FOUND |
+//! | names where the session has ids, or the reverse | FETCH_SESSION_TOPIC_ID_ERROR |
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use model::{NamespaceName, TopicId};
+use uuid::Uuid;
+
+/// A session that rested this long may make room for a new one (Kafka:
+/// `min.incremental.fetch.session.eviction.ms`).
+const EVICTION_AGE: Duration = Duration::from_secs(120);
+
+/// The epoch of a request outside any session.
+const FINAL_EPOCH: i32 = -1;
+/// The epoch of a request that begins a session.
+const INITIAL_EPOCH: i32 = 0;
+
+/// How fetches name a topic: by name up to version 12, then by id.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum TopicKey {
+    Name(Arc<str>),
+    Id(TopicId),
+}
+
+/// How fetches name a partition.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PartitionKey {
+    pub(crate) topic: TopicKey,
+    pub(crate) index: i32,
+}
+
+/// What a client wants of one partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) key: PartitionKey,
+    pub(crate) offset: i64,
+    pub(crate) bytes_max: i32,
+    pub(crate) current_leader_epoch: i32,
+    pub(crate) last_fetched_epoch: i32,
+}
+
+/// A request as far as sessions care.
+pub(crate) struct Opening<'a> {
+    pub(crate) namespace: &'a NamespaceName,
+    pub(crate) session_id: i32,
+    pub(crate) epoch: i32,
+    /// Whether the request names topics by id.
+    pub(crate) by_id: bool,
+    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) forgotten: Vec<PartitionKey>,
+    pub(crate) now: Instant,
+}
+
+/// Why a session did not take a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SessionError {
+    NotFound,
+    Epoch,
+    TopicIds,
+}
+
+/// What to read, and how to answer.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) wanted: Vec<Wanted>,
+    pub(crate) reply: ReplyScope,
+}
+
+/// What a reply names.
+#[derive(Debug)]
+pub(crate) enum ReplyScope {
+    /// Everything that was asked for; no session.
+    Sessionless,
+    /// Everything; the session begins.
+    Full(SessionHandle),
+    /// What has news.
+    Incremental(SessionHandle),
+}
+
+/// A session that a request has joined.
+#[derive(Clone, Debug)]
+pub(crate) struct SessionHandle {
+    pub(crate) id: i32,
+    session: Arc<Mutex<FetchSession>>,
+}
+
+/// What was read of a partition, as far as it decides whether the reply names it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct News {
+    pub(crate) has_records: bool,
+    pub(crate) high_watermark: i64,
+    pub(crate) log_start_offset: i64,
+    /// An error, or a diverging epoch.
+    pub(crate) must_be_said: bool,
+}
+
+/// All sessions of a front end.
+#[derive(Debug)]
+pub(crate) struct FetchSessions {
+    entries: HashMap<i32, Entry>,
+    partition_count: usize,
+    session_count_max: usize,
+    partition_count_max: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    namespace: NamespaceName,
+    session: Arc<Mutex<FetchSession>>,
+    used: Instant,
+    /// As last counted into the sum.
+    partition_count: usize,
+}
+
+/// One client's partitions, in the order in which they may use up the limit of bytes.
+#[derive(Debug)]
+struct FetchSession {
+    /// The epoch that the next request must have.
+    next_epoch: i32,
+    by_id: bool,
+    places: HashMap<PartitionKey, u64>,
+    partitions: BTreeMap<u64, Remembered>,
+    next_place: u64,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    wanted: Wanted,
+    said_high_watermark: i64,
+    said_log_start_offset: i64,
+}
+
+impl FetchSessions {
+    pub(crate) fn new(session_count_max: usize, partition_count_max: usize) -> Self {
+        Self {
+            entries: HashMap::new(),
+            partition_count: 0,
+            session_count_max,
+            partition_count_max,
+        }
+    }
+
+    /// Finds or makes the request's session, applies its changes and says what to read.
+    pub(crate) fn open(&mut self, opening: Opening<'_>) -> Result<Plan, SessionError> {
+        if !matches!(opening.epoch, FINAL_EPOCH | INITIAL_EPOCH) {
+            return self.resume(opening);
+        }
+        if self.is_of(opening.session_id, opening.namespace) {
+            self.remove(opening.session_id);
+        }
+        let wants_session = opening.epoch == INITIAL_EPOCH && !opening.wanted.is_empty();
+        if wants_session && self.make_room(opening.wanted.len(), opening.now) {
+            return Ok(self.begin(opening));
+        }
+        Ok(Plan {
+            wanted: opening.wanted,
+            reply: ReplyScope::Sessionless,
+        })
+    }
+
+    fn is_of(&self, id: i32, namespace: &NamespaceName) -> bool {
+        let entry = self.entries.get(&id);
+        entry.is_some_and(|entry| entry.namespace == *namespace)
+    }
+
+    fn remove(&mut self, id: i32) {
+        if let Some(entry) = self.entries.remove(&id) {
+            self.partition_count -= entry.partition_count;
+        }
+    }
+
+    /// Whether a session of that many partitions fits, if need be in place of one at rest.
+    fn make_room(&mut self, partition_count: usize, now: Instant) -> bool {
+        let fits = |sessions: &Self| {
+            sessions.entries.len() < sessions.session_count_max
+                && sessions.partition_count + partition_count <= sessions.partition_count_max
+        };
+        if fits(self) {
+            return true;
+        }
+        let oldest = self.entries.iter().min_by_key(|(_, entry)| entry.used);
+        let at_rest = oldest.filter(|(_, entry)| now.duration_since(entry.used) >= EVICTION_AGE);
+        if let Some(id) = at_rest.map(|(id, _)| *id) {
+            self.remove(id);
+        }
+        fits(self)
+    }
+
+    fn begin(&mut self, opening: Opening<'_>) -> Plan {
+        let mut session = FetchSession {
+            next_epoch: 1,
+            by_id: opening.by_id,
+            places: HashMap::new(),
+            partitions: BTreeMap::new(),
+            next_place: 0,
+        };
+        session.apply(opening.wanted, &[]);
+        let wanted = session.wanted();
+        let partition_count = wanted.len();
+        let session = Arc::new(Mutex::new(session));
+        let mut id = new_id();
+        while self.entries.contains_key(&id) {
+            id = new_id();
+        }
+        self.partition_count += partition_count;
+        self.entries.insert(
+            id,
+            Entry {
+                namespace: opening.namespace.clone(),
+                session: Arc::clone(&session),
+                used: opening.now,
+                partition_count,
+            },
+        );
+        Plan {
+            wanted,
+            reply: ReplyScope::Full(SessionHandle { id, session }),
+        }
+    }
+
+    fn resume(&mut self, opening: Opening<'_>) -> Result<Plan, SessionError> {
+        let id = opening.session_id;
+        if !self.is_of(id, opening.namespace) {
+            return Err(SessionError::NotFound);
+        }
+        let entry = self.entries.get_mut(&id).ok_or(SessionError::NotFound)?;
+        let handle = SessionHandle {
+            id,
+            session: Arc::clone(&entry.session),
+        };
+        let mut session = handle.lock();
+        if session.next_epoch != opening.epoch {
+            return Err(SessionError::Epoch);
+        }
+        if session.by_id != opening.by_id {
+            return Err(SessionError::TopicIds);
+        }
+        session.next_epoch = opening.epoch.checked_add(1).unwrap_or(1);
+        session.apply(opening.wanted, &opening.forgotten);
+        let wanted = session.wanted();
+        drop(session);
+        entry.used = opening.now;
+        self.partition_count = self.partition_count - entry.partition_count + wanted.len();
+        entry.partition_count = wanted.len();
+        if self.partition_count > self.partition_count_max {
+            // The client begins again, and may do without a session.
+            self.remove(id);
+            return Err(SessionError::NotFound);
+        }
+        if wanted.is_empty() {
+            self.remove(id);
+            return Ok(Plan {
+                wanted,
+                reply: ReplyScope::Sessionless,
+            });
+        }
+        Ok(Plan {
+            wanted,
+            reply: ReplyScope::Incremental(handle),
+        })
+    }
+}
+
+/// Not to be guessed, nor to be met again after a restart.
+fn new_id() -> i32 {
+    let (_, low) = Uuid::new_v4().as_u64_pair();
+    i32::try_from(low & 0x7fff_ffff).map_or(1, |id| id.max(1))
+}
+
+impl FetchSession {
+    fn apply(&mut self, wanted: Vec<Wanted>, forgotten: &[PartitionKey]) {
+        for wanted in wanted {
+            match self.places.entry(wanted.key.clone()) {
+                hash_map::Entry::Occupied(place) => {
+                    if let Some(remembered) = self.partitions.get_mut(place.get()) {
+                        remembered.wanted = wanted;
+                    }
+                }
+                hash_map::Entry::Vacant(free) => {
+                    free.insert(self.next_place);
+                    let remembered = Remembered {
+                        wanted,
+                        said_high_watermark: -1,
+                        said_log_start_offset: -1,
+                    };
+                    self.partitions.insert(self.next_place, remembered);
+                    self.next_place += 1;
+                }
+            }
+        }
+        for key in forgotten {
+            if let Some(place) = self.places.remove(key) {
+                self.partitions.remove(&place);
+            }
+        }
+    }
+
+    fn wanted(&self) -> Vec<Wanted> {
+        let remembered = self.partitions.values();
+        remembered
+            .map(|partition| partition.wanted.clone())
+            .collect()
+    }
+
+    /// Notes what the reply will say of a partition; gives whether that is news.
+    fn note(&mut self, key: &PartitionKey, news: News) -> bool {
+        let Some(place) = self.places.get(key).copied() else {
+            // Forgotten by a later request while this one was waiting.
+            return news.has_records || news.must_be_said;
+        };
+        let Some(mut remembered) = self.partitions.remove(&place) else {
+            return true;
+        };
+        let changed = remembered.said_high_watermark != news.high_watermark
+            || remembered.said_log_start_offset != news.log_start_offset;
+        remembered.said_high_watermark = news.high_watermark;
+        remembered.said_log_start_offset = news.log_start_offset;
+        // Who was served goes behind the others, so that all get their turn.
+        let place = if news.has_records {
+            self.next_place += 1;
+            self.next_place - 1
+        } else {
+            place
+        };
+        self.places.insert(key.clone(), place);
+        self.partitions.insert(place, remembered);
+        changed || news.has_records || news.must_be_said
+    }
+}
+
+impl SessionHandle {
+    fn lock(&self) -> MutexGuard<'_, FetchSession> {
+        // Nothing panics while it is held; a poisoned session would still be whole.
+        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ReplyScope {
+    /// The session id that the reply carries.
+    pub(crate) const fn session_id(&self) -> i32 {
+        match self {
+            Self::Sessionless => 0,
+            Self::Full(handle) | Self::Incremental(handle) => handle.id,
+        }
+    }
+
+    /// Notes what was read; gives whether the reply names the partition.
+    pub(crate) fn names(&self, key: &PartitionKey, news: News) -> bool {
+        match self {
+            Self::Sessionless => true,
+            Self::Full(handle) => {
+                handle.lock().note(key, news);
+                true
+            }
+            Self::Incremental(handle) => handle.lock().note(key, news),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,192 @@
+//! The handlers, one file per API, and what they have in common: the call they are given and the
+//! answer they give.
+//!
+//! A handler translates: wire message to domain values, one or more hub calls, result to wire
+//! message. It never sees bytes, correlation ids or sockets. Everything before the first `await`
+//! of its answer runs in the order of the connection's requests.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hub::{Access, observe::RequestResult};
+use model::Now;
+use wire::codec::Request;
+
+use crate::session::SessionState;
+
+pub(crate) mod alter_configs;
+pub(crate) mod api_versions;
+mod codes;
+mod configs;
+pub(crate) mod create_partitions;
+pub(crate) mod create_topics;
+pub(crate) mod delete_groups;
+pub(crate) mod delete_records;
+pub(crate) mod delete_topics;
+pub(crate) mod describe_cluster;
+pub(crate) mod describe_configs;
+pub(crate) mod describe_groups;
+pub(crate) mod describe_log_dirs;
+pub(crate) mod describe_topic_partitions;
+pub(crate) mod fetch;
+pub(crate) mod find_coordinator;
+mod groups;
+pub(crate) mod heartbeat;
+pub(crate) mod incremental_alter_configs;
+pub(crate) mod init_producer_id;
+pub(crate) mod join_group;
+pub(crate) mod leave_group;
+pub(crate) mod list_config_resources;
+pub(crate) mod list_groups;
+pub(crate) mod list_offsets;
+pub(crate) mod list_partition_reassignments;
+pub(crate) mod metadata;
+pub(crate) mod offset_commit;
+pub(crate) mod offset_delete;
+pub(crate) mod offset_fetch;
+pub(crate) mod offset_for_leader_epoch;
+mod operations;
+pub(crate) mod produce;
+pub(crate) mod sasl_authenticate;
+pub(crate) mod sasl_handshake;
+pub(crate) mod sync_group;
+mod words;
+
+/// An API for callers who are known.
+pub(crate) trait Handler {
+    type Request: Request<Response: Send + 'static>;
+
+    /// Takes the request's place in order and gives its answer, at once or later.
+    fn handle(call: &Call<'_>, request: Self::Request) -> Answer<ResponseOf<Self>>;
+}
+
+/// An API that anyone may ask, and that may change who is known.
+pub(crate) trait LoginHandler {
+    type Request: Request;
+
+    /// Gives the answer; nothing here takes time.
+    fn handle(
+        session: &mut SessionState,
+        request: Self::Request,
+        version: i16,
+        now: Now,
+    ) -> Answered<<Self::Request as Request>::Response>;
+}
+
+/// The response message that belongs to a handler's request.
+pub(crate) type ResponseOf<H> = <<H as Handler>::Request as Request>::Response;
+
+/// What a handler knows besides the message.
+pub(crate) struct Call<'a> {
+    pub(crate) session: &'a SessionState,
+    /// The only way to the data: every method of it checks the caller's rights.
+    pub(crate) access: Access,
+    pub(crate) version: i16,
+    pub(crate) client_id: Option<&'a str>,
+    pub(crate) now: Now,
+}
+
+/// A handler's answer.
+pub(crate) enum Answer<R> {
+    Ready(Answered<R>),
+    Later(BoxFuture<'static, Answered<R>>),
+}
+
+/// What goes back to the client, and what happens to its connection.
+pub(crate) struct Answered<R> {
+    pub(crate) content: Content<R>,
+    pub(crate) throttle: Throttle,
+    /// How the request counts in the metrics.
+    pub(crate) result: RequestResult,
+    /// Why the connection ends after this reply, if it does.
+    pub(crate) close: Option<String>,
+}
+
+/// The reply's content.
+pub(crate) enum Content<R> {
+    Message(R),
+    /// A body that is encoded already, so that stored records are not copied.
+    Chunks(Vec<Bytes>),
+    /// The client expects no reply.
+    Silent,
+}
+
+/// How a caller above its allowance is slowed down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Throttle {
+    None,
+    /// The reply leaves at once and says how long; the connection is not read for that long.
+    Mute(Duration),
+    /// The reply leaves late, for clients that do not keep away by themselves.
+    Delay(Duration),
+}
+
+impl Throttle {
+    /// The kind of waiting that fits a client: told to wait, or made to wait.
+    pub(crate) const fn new(wait: Duration, client_keeps_away: bool) -> Self {
+        match (wait.is_zero(), client_keeps_away) {
+            (true, _) => Self::None,
+            (false, true) => Self::Mute(wait),
+            (false, false) => Self::Delay(wait),
+        }
+    }
+
+    /// What the reply's `throttle_time_ms` says.
+    pub(crate) fn reported_ms(self) -> i32 {
+        match self {
+            Self::None => 0,
+            Self::Mute(wait) | Self::Delay(wait) => {
+                i32::try_from(wait.as_millis()).unwrap_or(i32::MAX)
+            }
+        }
+    }
+}
+
+impl<R> Answered<R> {
+    pub(crate) const fn new(content: Content<R>) -> Self {
+        Self {
+            content,
+            throttle: Throttle::None,
+            result: RequestResult::Success,
+            close: None,
+        }
+    }
+
+    pub(crate) const fn throttled(mut self, throttle: Throttle) -> Self {
+        self.throttle = throttle;
+        self
+    }
+
+    pub(crate) const fn counted(mut self, result: RequestResult) -> Self {
+        self.result = result;
+        self
+    }
+
+    pub(crate) fn closing(mut self, reason: impl Into<String>) -> Self {
+        self.close = Some(reason.into());
+        self
+    }
+}
+
+impl<R> From<R> for Answered<R> {
+    fn from(message: R) -> Self {
+        Self::new(Content::Message(message))
+    }
+}
+
+impl<R> Answer<R> {
+    /// An answer that is known at once.
+    pub(crate) fn ready(message: R) -> Self {
+        Self::Ready(message.into())
+    }
+
+    /// An answer that takes its time, without throttling or closing.
+    pub(crate) fn later<F>(message: F) -> Self
+    where
+        R: Send + 'static,
+        F: Future<Output = R> + Send + 'static,
+    {
+        Self::Later(Box::pin(async move { message.await.into() }))
+    }
+}

@@ -1,0 +1,98 @@
+//! FindCoordinator (10): who coordinates a consumer group. Always the broker that is asked.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 0 to 6; from 4 on many keys at once |
+//! | Behaviour | Groups need Listen; without it GROUP_AUTHORIZATION_FAILED. The address is the connection's own |
+//! | Differs | Coordinators of transactions are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (what clients take as final) and a message; of share groups, and unknown types, with INVALID_REQUEST |
+//! | Skipped | Transactions, share groups |
+
+use kafka_protocol::{
+    messages::{
+        BrokerId, FindCoordinatorRequest, FindCoordinatorResponse,
+        find_coordinator_response::Coordinator,
+    },
+    protocol::StrBytes,
+};
+use wire::error_code::ErrorCode;
+
+use super::{
+    Answer, Call, Handler,
+    words::{BROKER, text},
+};
+use crate::address::Endpoint;
+
+/// From this version on keys come in a list, and so do the answers.
+const BATCHED_FROM: i16 = 4;
+
+const GROUP: i8 = 0;
+const TRANSACTION: i8 = 1;
+
+pub(crate) struct FindCoordinator;
+
+impl Handler for FindCoordinator {
+    type Request = FindCoordinatorRequest;
+
+    fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> Answer<FindCoordinatorResponse> {
+        let verdict = judge(call, request.key_type);
+        let endpoint = call.session.endpoint();
+        let response = FindCoordinatorResponse::default();
+        if call.version >= BATCHED_FROM {
+            let keys = request.coordinator_keys.into_iter();
+            let coordinators = keys.map(|key| coordinator(key, &verdict, &endpoint));
+            return Answer::ready(response.with_coordinators(coordinators.collect()));
+        }
+        let only = coordinator(request.key, &verdict, &endpoint);
+        Answer::ready(
+            response
+                .with_error_code(only.error_code)
+                .with_error_message(only.error_message)
+                .with_node_id(only.node_id)
+                .with_host(only.host)
+                .with_port(only.port),
+        )
+    }
+}
+
+struct Refusal {
+    error: ErrorCode,
+    message: String,
+}
+
+fn judge(call: &Call<'_>, key_type: i8) -> Result<(), Refusal> {
+    let refuse = |error, message: String| Err(Refusal { error, message });
+    match key_type {
+        GROUP if call.access.cluster_rights().listen => Ok(()),
+        GROUP => refuse(
+            ErrorCode::GroupAuthorizationFailed,
+            "Group authorization failed.".to_owned(),
+        ),
+        TRANSACTION => refuse(
+            ErrorCode::TransactionalIdAuthorizationFailed,
+            "FindCoordinator asked for coordinator with type code 1 (transaction) which is not \
+             supported: this broker has no transactions."
+                .to_owned(),
+        ),
+        other => refuse(
+            ErrorCode::InvalidRequest,
+            format!(
+                "FindCoordinator asked for coordinator with type code {other} which is not supported."
+            ),
+        ),
+    }
+}
+
+fn coordinator(key: StrBytes, verdict: &Result<(), Refusal>, endpoint: &Endpoint) -> Coordinator {
+    let entry = Coordinator::default().with_key(key);
+    match verdict {
+        Ok(()) => entry
+            .with_node_id(BROKER)
+            .with_host(text(&endpoint.host))
+            .with_port(endpoint.port.into()),
+        Err(Refusal { error, message }) => entry
+            .with_node_id(BrokerId(-1))
+            .with_port(-1)
+            .with_error_code(error.code())
+            .with_error_message(Some(text(message))),
+    }
+}

@@ -1,0 +1,162 @@
+//! ListOffsets (2): offsets by time, and the special times below zero.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 1 to 11 |
+//! | Behaviour | -1 latest, -2 earliest; -3 largest timestamp from version 7, -4 earliest local from 8, -5 latest tiered from 9, -6 earliest pending upload from 11: before that UNSUPPORTED_VERSION. Nothing found is offset -1 without an error. A partition named twice is INVALID_REQUEST |
+//! | Differs | Nothing is tiered, so -4 is the earliest and -5 and -6 find nothing |
+//! | Skipped | The timeout of version 10: a look-up does not wait for a remote store. The isolation level: without transactions the last stable offset is the high watermark |
+
+use std::collections::HashSet;
+
+use hub::{
+    Access, ListenPartition,
+    access::TopicRef,
+    offsets::{OffsetAt, OffsetQuery},
+};
+use kafka_protocol::messages::{
+    ListOffsetsRequest, ListOffsetsResponse,
+    list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
+    list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
+};
+use model::{LeaderEpoch, PartitionIndex, Timestamp};
+use wire::error_code::ErrorCode;
+
+use super::{Answer, Call, Handler, codes};
+
+pub(crate) struct ListOffsets;
+
+impl Handler for ListOffsets {
+    type Request = ListOffsetsRequest;
+
+    fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
+        let (access, version) = (call.access.clone(), call.version);
+        Answer::later(async move {
+            let repeated = repeated(&request.topics);
+            let mut topics = Vec::with_capacity(request.topics.len());
+            for topic in request.topics {
+                topics.push(look_up(&access, version, topic, &repeated).await);
+            }
+            ListOffsetsResponse::default().with_topics(topics)
+        })
+    }
+}
+
+/// The partitions that are named more than once: by topic name and index.
+fn repeated(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
+    let mut seen = HashSet::new();
+    let all = topics.iter().flat_map(|topic| {
+        let indexes = topic.partitions.iter();
+        indexes.map(|partition| (topic.name.as_str(), partition.partition_index))
+    });
+    all.filter(|key| !seen.insert(*key))
+        .map(|(name, index)| (name.to_owned(), index))
+        .collect()
+}
+
+async fn look_up(
+    access: &Access,
+    version: i16,
+    request: ListOffsetsTopic,
+    repeated: &HashSet<(String, i32)>,
+) -> ListOffsetsTopicResponse {
+    let name = TopicRef::Name(&request.name);
+    let topic = access
+        .topic_to_listen(name)
+        .map_err(|error| codes::access(error, name));
+    let mut partitions = Vec::with_capacity(request.partitions.len());
+    for wanted in &request.partitions {
+        let index = wanted.partition_index;
+        let partition = match &topic {
+            _ if repeated.contains(&(request.name.to_string(), index)) => {
+                Err(ErrorCode::InvalidRequest)
+            }
+            Ok(topic) => topic
+                .partition(PartitionIndex(index))
+                .ok_or(ErrorCode::UnknownTopicOrPartition),
+            Err(error) => Err(*error),
+        };
+        let found = match partition {
+            Ok(partition) => find(&partition, version, wanted).await,
+            Err(error) => Err(error),
+        };
+        partitions.push(answer(version, index, found));
+    }
+    ListOffsetsTopicResponse::default()
+        .with_name(request.name)
+        .with_partitions(partitions)
+}
+
+async fn find(
+    partition: &ListenPartition,
+    version: i16,
+    wanted: &ListOffsetsPartition,
+) -> Result<Option<OffsetAt>, ErrorCode> {
+    let query = query(version, wanted.timestamp)?;
+    partition
+        .check_epoch(LeaderEpoch(wanted.current_leader_epoch))
+        .map_err(codes::epoch)?;
+    partition.offset(query).await.map_err(codes::offset)
+}
+
+/// What a timestamp means; each special value has come with a version.
+fn query(version: i16, timestamp: i64) -> Result<OffsetQuery, ErrorCode> {
+    let (query, since) = match timestamp {
+        -1 => (OffsetQuery::Latest, 0),
+        -2 => (OffsetQuery::Earliest, 0),
+        -3 => (OffsetQuery::MaxTimestamp, 7),
+        -4 => (OffsetQuery::Earliest, 8),
+        -5 => (OffsetQuery::LatestTiered, 9),
+        -6 => (OffsetQuery::EarliestPendingUpload, 11),
+        0.. => (OffsetQuery::At(Timestamp(timestamp)), 0),
+        _ => return Err(ErrorCode::UnsupportedVersion),
+    };
+    if version < since {
+        return Err(ErrorCode::UnsupportedVersion);
+    }
+    Ok(query)
+}
+
+/// From this version on the reply names the epoch of the offset.
+const EPOCH_FROM: i16 = 4;
+
+fn answer(
+    version: i16,
+    index: i32,
+    found: Result<Option<OffsetAt>, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
+    // The defaults say -1 for offset, timestamp and epoch.
+    let entry = ListOffsetsPartitionResponse::default().with_partition_index(index);
+    match found {
+        Ok(Some(at)) => {
+            let entry = entry
+                .with_offset(at.offset.0)
+                .with_timestamp(at.timestamp.0);
+            if version < EPOCH_FROM {
+                return entry;
+            }
+            entry.with_leader_epoch(at.leader_epoch.0)
+        }
+        Ok(None) => entry,
+        Err(error) => entry.with_error_code(error.code()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn special_times_are_known_from_their_version_on() {
+        let cases = [(-1, 0), (-2, 0), (-3, 7), (-4, 8), (-5, 9), (-6, 11)];
+        for (timestamp, since) in cases {
+            assert!(query(since, timestamp).is_ok(), "{timestamp}");
+            if since > 0 {
+                let before = query(since - 1, timestamp);
+                assert_eq!(before, Err(ErrorCode::UnsupportedVersion), "{timestamp}");
+            }
+        }
+        assert_eq!(query(11, -7), Err(ErrorCode::UnsupportedVersion));
+        assert_eq!(query(1, 0), Ok(OffsetQuery::At(Timestamp(0))));
+    }
+}

@@ -1,0 +1,362 @@
+//! Produce (0): batches to partitions, verbatim.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 3 to 13; 0 to 2 are advertised too, because librdkafka compresses only where they are (KAFKA-18659), and refused |
+//! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
+//! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
+//! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1. A single record at fault is named only where its bytes are, not where a rule of the topic is broken |
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hub::{
+    SendTopic,
+    access::TopicRef,
+    append::{Acks, Appended, Appending},
+    observe::RequestResult,
+};
+use kafka_protocol::messages::{
+    ProduceRequest, ProduceResponse,
+    produce_request::{PartitionProduceData, TopicProduceData},
+    produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
+};
+use model::{
+    PartitionIndex,
+    batch::{Batch, BatchError, Compression, RecordError},
+};
+use wire::error_code::ErrorCode;
+
+use super::{
+    Answer, Answered, Call, Content, Handler, Throttle, codes,
+    words::{text, topic_id},
+};
+
+/// From this version on clients keep away by themselves when told to (KIP-219).
+const MUTED_FROM: i16 = 6;
+/// From this version on zstd may be sent (KIP-110).
+const ZSTD_FROM: i16 = 7;
+/// From this version on errors have words.
+const MESSAGES_FROM: i16 = 8;
+/// From this version on topics are named by id alone.
+const TOPIC_IDS_FROM: i16 = 13;
+/// Event Hubs takes no client's timeout for shorter than this.
+const TIMEOUT_MIN: Duration = Duration::from_secs(20);
+
+pub(crate) struct Produce;
+
+impl Handler for Produce {
+    type Request = ProduceRequest;
+
+    fn handle(call: &Call<'_>, request: ProduceRequest) -> Answer<ProduceResponse> {
+        let version = call.version;
+        let mode = Mode::of(call, &request);
+        let acks = match mode {
+            Mode::Append(acks) => acks,
+            Mode::Refuse(..) => Acks::Durable,
+        };
+        let topics: Vec<StagedTopic> = request
+            .topic_data
+            .into_iter()
+            .map(|topic| StagedTopic::stage(call, topic, &mode))
+            .collect();
+        let wait = topics.iter().map(StagedTopic::throttle).max();
+        let throttle = Throttle::new(wait.unwrap_or_default(), version >= MUTED_FROM);
+        if acks == Acks::None {
+            return silent(topics, throttle);
+        }
+        Answer::Later(Box::pin(async move {
+            let mut responses = Vec::with_capacity(topics.len());
+            let mut result = RequestResult::Success;
+            for topic in topics {
+                responses.push(topic.finish(version, &mut result).await);
+            }
+            let response = ProduceResponse::default()
+                .with_responses(responses)
+                .with_throttle_time_ms(throttle.reported_ms());
+            Answered::from(response).throttled(throttle).counted(result)
+        }))
+    }
+}
+
+/// Nobody reads a reply of acks 0, so the only way to tell of an error is to hang up.
+fn silent(topics: Vec<StagedTopic>, throttle: Throttle) -> Answer<ProduceResponse> {
+    let silence = move || Answered::new(Content::Silent).throttled(throttle);
+    let early = topics.iter().find_map(StagedTopic::early_failure);
+    if let Some(reason) = early {
+        return Answer::Ready(silence().closing(reason).counted(RequestResult::UserError));
+    }
+    Answer::Later(Box::pin(async move {
+        for topic in topics {
+            if let Some(reason) = topic.failure().await {
+                return silence()
+                    .closing(reason)
+                    .counted(RequestResult::ServerError);
+            }
+        }
+        silence()
+    }))
+}
+
+/// What is done with the whole request.
+enum Mode {
+    Append(Acks),
+    Refuse(ErrorCode, &'static str),
+}
+
+impl Mode {
+    fn of(call: &Call<'_>, request: &ProduceRequest) -> Self {
+        let acks = match request.acks {
+            0 => Acks::None,
+            1 => Acks::Written,
+            -1 => Acks::Durable,
+            _ => return Self::Refuse(ErrorCode::InvalidRequiredAcks, "acks must be -1, 0 or 1"),
+        };
+        if request.transactional_id.is_some() {
+            return Self::Refuse(
+                ErrorCode::TransactionalIdAuthorizationFailed,
+                "this broker has no transactions",
+            );
+        }
+        let (bytes, events) = size(&request.topic_data);
+        let timeout = u64::try_from(request.timeout_ms).unwrap_or(0);
+        let timeout = Duration::from_millis(timeout).max(TIMEOUT_MIN);
+        if call.access.overruns(bytes, events, timeout) {
+            return Self::Refuse(
+                ErrorCode::PolicyViolation,
+                "the namespace is too far above its throughput units",
+            );
+        }
+        Self::Append(acks)
+    }
+}
+
+/// Bytes and events that the request claims to hold.
+fn size(topics: &[TopicProduceData]) -> (u64, u64) {
+    let batches = topics
+        .iter()
+        .flat_map(|topic| &topic.partition_data)
+        .filter_map(|partition| partition.records.as_ref());
+    batches.fold((0, 0), |(bytes, events), batch| {
+        let header = model::batch::BatchHeader::parse(batch);
+        let count = header.map_or(0, |header| header.records_count);
+        let count = u64::try_from(count).unwrap_or(0);
+        // A slice's length always fits; the sum is bounded by the frame's.
+        let length = u64::try_from(batch.len()).unwrap_or(u64::MAX);
+        (bytes + length, events + count)
+    })
+}
+
+/// Why a partition's batch was not appended.
+struct Refusal {
+    error: ErrorCode,
+    message: String,
+    /// The record at fault, where it is a single one.
+    record: Option<i32>,
+}
+
+impl Refusal {
+    fn new(error: ErrorCode, message: impl ToString) -> Self {
+        Self {
+            error,
+            message: message.to_string(),
+            record: None,
+        }
+    }
+}
+
+/// A topic's partitions after the first stage.
+struct StagedTopic {
+    /// The request's topic, without its partitions.
+    topic: TopicProduceData,
+    partitions: Vec<(i32, Result<Appending, Refusal>)>,
+    by_id: bool,
+}
+
+impl StagedTopic {
+    fn stage(call: &Call<'_>, mut data: TopicProduceData, mode: &Mode) -> Self {
+        let partitions = std::mem::take(&mut data.partition_data);
+        let by_id = call.version >= TOPIC_IDS_FROM;
+        let named = reference(&data, by_id);
+        let topic = call.access.topic_to_send(named);
+        let topic = topic.map_err(|error| codes::access(error, named));
+        let partitions = partitions.into_iter().map(|partition| {
+            let index = partition.index;
+            let appending = match (mode, &topic) {
+                (Mode::Refuse(error, message), _) => Err(Refusal::new(*error, message)),
+                (Mode::Append(_), Err(error)) => Err(Refusal::new(*error, error)),
+                (Mode::Append(acks), Ok(topic)) => {
+                    append(call.version, topic, named, partition, *acks)
+                }
+            };
+            (index, appending)
+        });
+        let partitions = partitions.collect();
+        Self {
+            topic: data,
+            partitions,
+            by_id,
+        }
+    }
+
+    fn throttle(&self) -> Duration {
+        let appending = self
+            .partitions
+            .iter()
+            .filter_map(|(_, staged)| staged.as_ref().ok());
+        appending.map(Appending::throttle).max().unwrap_or_default()
+    }
+
+    fn early_failure(&self) -> Option<String> {
+        let mut partitions = self.partitions.iter();
+        partitions.find_map(|(index, staged)| {
+            let refusal = staged.as_ref().err()?;
+            Some(hang_up(*index, refusal.error, &refusal.message))
+        })
+    }
+
+    async fn failure(self) -> Option<String> {
+        for (index, staged) in self.partitions {
+            if let Ok(appending) = staged
+                && let Err(error) = appending.await
+            {
+                let code = codes::append(&error, reference(&self.topic, self.by_id));
+                return Some(hang_up(index, code, &error.to_string()));
+            }
+        }
+        None
+    }
+
+    async fn finish(self, version: i16, result: &mut RequestResult) -> TopicProduceResponse {
+        let mut responses = Vec::with_capacity(self.partitions.len());
+        for (index, staged) in self.partitions {
+            let outcome = match staged {
+                Ok(appending) => appending.await.map_err(|error| {
+                    let code = codes::append(&error, reference(&self.topic, self.by_id));
+                    Refusal::new(code, error)
+                }),
+                Err(refusal) => Err(refusal),
+            };
+            if let Err(refusal) = &outcome {
+                *result = count(refusal.error);
+            }
+            responses.push(answer(version, index, outcome));
+        }
+        TopicProduceResponse::default()
+            .with_name(self.topic.name)
+            .with_topic_id(self.topic.topic_id)
+            .with_partition_responses(responses)
+    }
+}
+
+fn reference(data: &TopicProduceData, by_id: bool) -> TopicRef<'_> {
+    if by_id {
+        TopicRef::Id(topic_id(data.topic_id))
+    } else {
+        TopicRef::Name(&data.name)
+    }
+}
+
+fn hang_up(index: i32, error: ErrorCode, message: &str) -> String {
+    format!("acks=0 produce to partition {index} failed with {error}: {message}")
+}
+
+const fn count(error: ErrorCode) -> RequestResult {
+    match error {
+        ErrorCode::KafkaStorageError => RequestResult::ServerError,
+        ErrorCode::PolicyViolation => RequestResult::QuotaExceeded,
+        _ => RequestResult::UserError,
+    }
+}
+
+fn append(
+    version: i16,
+    topic: &SendTopic,
+    named: TopicRef<'_>,
+    data: PartitionProduceData,
+    acks: Acks,
+) -> Result<Appending, Refusal> {
+    let batch = check(version, data.records)?;
+    let partition = topic.partition(PartitionIndex(data.index)).ok_or_else(|| {
+        let error = ErrorCode::UnknownTopicOrPartition;
+        Refusal::new(
+            error,
+            format!("{} has no partition {}", topic.name(), data.index),
+        )
+    })?;
+    partition
+        .append(vec![batch], acks)
+        .map_err(|error| Refusal::new(codes::append(&error, named), error))
+}
+
+/// Exactly one sound batch, in a codec that the version may send.
+fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
+    let records = records
+        .filter(|records| !records.is_empty())
+        .ok_or_else(|| {
+            Refusal::new(
+                ErrorCode::InvalidRecord,
+                "a partition needs exactly one record batch",
+            )
+        })?;
+    let refused = |error| Refusal {
+        record: record_at_fault(&error),
+        ..Refusal::new(codes::batch(&error), error)
+    };
+    let batch = Batch::check(records).map_err(refused)?;
+    let codec = batch.header().attributes.compression().map_err(refused)?;
+    if codec == Compression::Zstd && version < ZSTD_FROM {
+        let message = format!("zstd needs version {ZSTD_FROM} of Produce");
+        return Err(Refusal::new(ErrorCode::UnsupportedCompressionType, message));
+    }
+    Ok(batch)
+}
+
+const fn record_at_fault(error: &BatchError) -> Option<i32> {
+    match error {
+        BatchError::Record(RecordError::Cut { index } | RecordError::OffsetDelta { index, .. }) => {
+            Some(*index)
+        }
+        BatchError::Record(RecordError::Trailing { .. })
+        | BatchError::Short { .. }
+        | BatchError::Length { .. }
+        | BatchError::BadLength(_)
+        | BatchError::Magic(_)
+        | BatchError::Crc { .. }
+        | BatchError::Count { .. }
+        | BatchError::Codec(_) => None,
+    }
+}
+
+fn answer(
+    version: i16,
+    index: i32,
+    outcome: Result<Appended, Refusal>,
+) -> PartitionProduceResponse {
+    let entry = PartitionProduceResponse::default().with_index(index);
+    match outcome {
+        Ok(appended) => entry
+            .with_base_offset(appended.base_offset.0)
+            .with_log_append_time_ms(appended.log_append_time.0)
+            .with_log_start_offset(appended.log_start_offset.0),
+        Err(refusal) => {
+            let entry = entry
+                .with_error_code(refusal.error.code())
+                .with_base_offset(-1)
+                .with_log_append_time_ms(-1)
+                .with_log_start_offset(-1);
+            if version < MESSAGES_FROM {
+                return entry;
+            }
+            let message = Some(text(refusal.message));
+            let records = refusal.record.map(|index| {
+                BatchIndexAndErrorMessage::default()
+                    .with_batch_index(index)
+                    .with_batch_index_error_message(message.clone())
+            });
+            entry
+                .with_record_errors(records.into_iter().collect())
+                .with_error_message(message)
+        }
+    }
+}

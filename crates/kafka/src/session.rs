@@ -1,0 +1,218 @@
+//! One connection's state, and the face that `server` drives: a limit for the next frame, and
+//! frames to staged replies.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use hub::{Clock, Hub};
+use model::{NamespaceName, Now};
+use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
+
+use crate::{
+    address::{Advertised, Endpoint},
+    fetch_session::FetchSessions,
+    login::Login,
+    spine,
+};
+
+/// What every connection of the Kafka front end shares.
+pub struct Kafka {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: KafkaLimits,
+    pub(crate) fetch_sessions: Mutex<FetchSessions>,
+}
+
+/// The front end's limits; each is a setting of the operator.
+#[derive(Clone, Copy, Debug)]
+pub struct KafkaLimits {
+    pub frames: FrameLimits,
+    /// Incremental fetch sessions over all connections (KIP-227).
+    pub fetch_session_count_max: usize,
+    /// Partitions over all fetch sessions together.
+    pub fetch_session_partition_count_max: usize,
+}
+
+impl Default for KafkaLimits {
+    fn default() -> Self {
+        Self {
+            frames: FrameLimits::default(),
+            fetch_session_count_max: 1_000,
+            fetch_session_partition_count_max: 200_000,
+        }
+    }
+}
+
+/// What is known about a connection before its first byte.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    /// The listener's name, for the log.
+    pub listener: String,
+    /// The namespace the listener falls back to.
+    pub namespace: Option<NamespaceName>,
+    pub advertised: Option<Advertised>,
+    pub tls_server_name: Option<String>,
+    pub tls: bool,
+    pub sasl_required: bool,
+}
+
+/// A request after its first stage.
+pub enum Staged {
+    Ready(Reply),
+    /// Finishes in the background; its place among the connection's replies is taken already.
+    Later(BoxFuture<'static, Reply>),
+    /// The client expects no reply and none is owed.
+    Silent,
+    /// The connection ends without a reply to this request, for this reason.
+    Close(String),
+}
+
+/// A complete frame, its length prefix included, and what follows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// Empty where the client expects no reply.
+    pub chunks: Vec<Bytes>,
+    /// How long the connection is not read from once the reply has been sent (KIP-219).
+    pub mute: Duration,
+    /// Why the connection ends once the reply has been sent, if it does.
+    pub close: Option<String>,
+}
+
+impl Reply {
+    /// No bytes, but the end of the connection.
+    pub(crate) fn closing(reason: String) -> Self {
+        Self {
+            close: Some(reason),
+            ..Self::default()
+        }
+    }
+}
+
+impl Kafka {
+    /// A front end over `hub`; `clock` holds back the replies that must leave late.
+    #[must_use]
+    pub fn new(hub: Arc<Hub>, clock: Arc<dyn Clock>, limits: KafkaLimits) -> Arc<Self> {
+        let sessions = FetchSessions::new(
+            limits.fetch_session_count_max,
+            limits.fetch_session_partition_count_max,
+        );
+        Arc::new(Self {
+            hub,
+            clock,
+            limits,
+            fetch_sessions: Mutex::new(sessions),
+        })
+    }
+}
+
+/// One connection, from its first frame to its end.
+pub struct Session {
+    state: SessionState,
+}
+
+/// What the spine and the handlers see of a connection.
+pub(crate) struct SessionState {
+    pub(crate) kafka: Arc<Kafka>,
+    pub(crate) peer: Peer,
+    pub(crate) login: Login,
+    pub(crate) software: Option<Software>,
+}
+
+/// What a client says it is (ApiVersions 3 and later).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Software {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
+impl Session {
+    #[must_use]
+    pub fn new(kafka: &Arc<Kafka>, peer: Peer) -> Self {
+        let login = Login::start(&kafka.hub, &peer);
+        Self {
+            state: SessionState {
+                kafka: Arc::clone(kafka),
+                peer,
+                login,
+                software: None,
+            },
+        }
+    }
+
+    /// Judges the next frame by its length prefix and, once they have arrived, its first bytes
+    /// (two suffice); gives the frame's length. To be asked before anything is allocated for it,
+    /// and again when the first bytes are there.
+    ///
+    /// # Errors
+    /// The frame is too long for what it is: the connection ends.
+    pub fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, FrameError> {
+        let frames = &self.state.kafka.limits.frames;
+        let limit_bytes = match (
+            self.state.login.access().is_some(),
+            first.first_chunk::<2>(),
+        ) {
+            (false, _) => frames.before_login_bytes_max,
+            (true, Some(key)) => frames.limit(frame::Login::Done, i16::from_be_bytes(*key)),
+            (true, None) => frames.largest(),
+        };
+        frame::frame_length(prefix, limit_bytes)
+    }
+
+    /// Takes one frame, its length prefix taken off, to its first stage: whatever has an order
+    /// (a place in a log, a command to a group) has its place when this returns. Never blocks.
+    pub fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {
+        spine::carry(&mut self.state, frame, now)
+    }
+
+    /// Who is at the other end, for the log.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        self.state.name_of(None)
+    }
+}
+
+impl SessionState {
+    /// The client's own names for itself, as far as it said them.
+    pub(crate) fn client_name(&self, request: &RequestFrame) -> String {
+        self.name_of(request.client_id.as_deref())
+    }
+
+    fn name_of(&self, client_id: Option<&str>) -> String {
+        let id = client_id.map_or_else(|| "without id".to_owned(), shown);
+        match &self.software {
+            Some(Software { name, version }) => {
+                format!("client {id} ({} {})", shown(name), shown(version))
+            }
+            None => format!("client {id}"),
+        }
+    }
+
+    /// The address of this connection, the same in all its replies.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let owned = self.login.access().and_then(hub::Access::endpoint_host);
+        Endpoint::of(&self.peer, owned)
+    }
+}
+
+/// The most characters of a client's text that a line of the log shows.
+const SHOWN_MAX: usize = 80;
+
+/// A client's text, fit for a line of the log: short, and without anything that could fake one.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown: String = text
+        .chars()
+        .take(SHOWN_MAX)
+        .flat_map(char::escape_debug)
+        .collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        shown.push_str("...");
+    }
+    shown
+}

@@ -1,0 +1,209 @@
+//! The one way of every request: header, version, state, decode, handler, encode, throttle.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hub::{Access, observe::RequestResult};
+use model::Now;
+use wire::{
+    api::ApiKey,
+    codec::{self, Request},
+    frame::{RequestFrame, ResponseFrame},
+};
+
+use crate::{
+    handler::{
+        Answer, Answered, Call, Content, Handler, LoginHandler, ResponseOf, Throttle,
+        api_versions::{self, ApiVersions},
+    },
+    login,
+    registry::{self, Run},
+    session::{Kafka, Reply, SessionState, Staged},
+};
+
+/// Carries one frame, its length prefix taken off, from bytes to a staged reply.
+pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Staged {
+    if session.login.expects_raw_token() {
+        return login::raw_token(session, &frame, now);
+    }
+    let request = match RequestFrame::parse(frame) {
+        Ok(request) => request,
+        Err(error) => return Staged::Close(format!("unreadable request header: {error}")),
+    };
+    let version = request.api_version;
+    let Some(row) = request.api.and_then(registry::find) else {
+        let (key, name) = (request.api_key, session.client_name(&request));
+        return Staged::Close(format!(
+            "API key {key} version {version} is unknown, from {name}"
+        ));
+    };
+    let api = row.api;
+    let access = session.login.access().cloned();
+    if access.is_none() && !login::is_open_to_all(api) {
+        let name = session.client_name(&request);
+        let reason = session.login.why_unknown();
+        return Staged::Close(format!("{api} version {version} {reason}, from {name}"));
+    }
+    if !api.accepts(version) {
+        return refuse_version(session, api, &request, now);
+    }
+    match (row.run, access) {
+        (Run::Anyone(run), _) => run(session, &request, now),
+        (Run::Caller(run), Some(access)) => {
+            let client_id = request.client_id.as_deref();
+            run(
+                &Call {
+                    session,
+                    access,
+                    version,
+                    client_id,
+                    now,
+                },
+                &request,
+            )
+        }
+        (Run::Caller(_), None) => Staged::Close(format!("{api} before login")),
+    }
+}
+
+/// ApiVersions is answered in a form that every client can read (KIP-511); nothing else can be.
+fn refuse_version(session: &SessionState, api: ApiKey, request: &RequestFrame, now: Now) -> Staged {
+    let version = request.api_version;
+    if api == ApiKey::ApiVersions {
+        let content = Content::Message(api_versions::unsupported());
+        let route = Route::new(session, 0, request, now);
+        return route.finish::<<ApiVersions as LoginHandler>::Request>(Answered::new(content));
+    }
+    let accepted = api.facts().accepted;
+    Staged::Close(format!(
+        "{api} version {version} is not supported (versions {} to {} are), from {}",
+        accepted.min,
+        accepted.max,
+        session.client_name(request)
+    ))
+}
+
+/// Decodes, handles and encodes a request of anyone: what a row of the registry points to.
+pub(crate) fn run_login<H: LoginHandler>(
+    session: &mut SessionState,
+    frame: &RequestFrame,
+    now: Now,
+) -> Staged {
+    let version = frame.api_version;
+    match codec::decode_request::<H::Request>(version, &frame.body) {
+        Ok(request) => {
+            let answered = H::handle(session, request, version, now);
+            Route::new(session, version, frame, now).finish::<H::Request>(answered)
+        }
+        Err(error) => Staged::Close(format!("{error}, from {}", session.client_name(frame))),
+    }
+}
+
+/// Decodes, handles and encodes a request of a caller: what a row of the registry points to.
+pub(crate) fn run<H: Handler>(call: &Call<'_>, frame: &RequestFrame) -> Staged
+where
+    ResponseOf<H>: 'static,
+{
+    let request = match codec::decode_request::<H::Request>(call.version, &frame.body) {
+        Ok(request) => request,
+        Err(error) => {
+            call.access.count_request(RequestResult::UserError);
+            return Staged::Close(format!("{error}, from {}", call.session.client_name(frame)));
+        }
+    };
+    let mut route = Route::new(call.session, call.version, frame, call.now);
+    route.access = Some(call.access.clone());
+    match H::handle(call, request) {
+        Answer::Ready(answered) => route.finish::<H::Request>(answered),
+        Answer::Later(later) => Staged::Later(Box::pin(async move {
+            match route.finish::<H::Request>(later.await) {
+                Staged::Ready(reply) => reply,
+                Staged::Later(delayed) => delayed.await,
+                Staged::Silent => Reply::default(),
+                Staged::Close(reason) => Reply::closing(reason),
+            }
+        })),
+    }
+}
+
+/// The way back of one reply.
+struct Route {
+    kafka: Arc<Kafka>,
+    access: Option<Access>,
+    version: i16,
+    correlation_id: i32,
+    /// When the request came in.
+    now: Now,
+}
+
+impl Route {
+    fn new(session: &SessionState, version: i16, frame: &RequestFrame, now: Now) -> Self {
+        Self {
+            kafka: Arc::clone(&session.kafka),
+            access: None,
+            version,
+            correlation_id: frame.correlation_id,
+            now,
+        }
+    }
+
+    /// Turns an answer into bytes, counts it and applies its throttle.
+    fn finish<R: Request>(&self, answered: Answered<R::Response>) -> Staged {
+        let Answered {
+            content,
+            throttle,
+            result,
+            close,
+        } = answered;
+        if let Some(access) = &self.access {
+            access.count_request(match throttle {
+                Throttle::None => result,
+                Throttle::Mute(_) | Throttle::Delay(_) => RequestResult::Throttled,
+            });
+        }
+        let (version, correlation_id) = (self.version, self.correlation_id);
+        let frame = match content {
+            Content::Silent => ResponseFrame::default(),
+            Content::Chunks(body) => ResponseFrame::new(R::API, version, correlation_id, body),
+            Content::Message(message) => {
+                match codec::encode_response::<R>(version, correlation_id, &message) {
+                    Ok(frame) => frame,
+                    Err(error) => {
+                        tracing::error!(%error, "a reply of ours cannot be written");
+                        return Staged::Close(format!("reply cannot be written: {error}"));
+                    }
+                }
+            }
+        };
+        let mute = match throttle {
+            Throttle::Mute(wait) => wait,
+            Throttle::None | Throttle::Delay(_) => Duration::ZERO,
+        };
+        stage(
+            &self.kafka,
+            Reply {
+                chunks: frame.chunks,
+                mute,
+                close,
+            },
+            throttle,
+            self.now,
+        )
+    }
+}
+
+/// Lets a reply go: at once, or `throttle` after the request came in (at `now`). The connection's
+/// later replies wait behind a late one.
+pub(crate) fn stage(kafka: &Kafka, reply: Reply, throttle: Throttle, now: Now) -> Staged {
+    if let Throttle::Delay(wait) = throttle {
+        let wait = kafka.clock.sleep_until(now.monotonic + wait);
+        return Staged::Later(Box::pin(async move {
+            wait.await;
+            reply
+        }));
+    }
+    if reply == Reply::default() {
+        return Staged::Silent;
+    }
+    Staged::Ready(reply)
+}

@@ -1,0 +1,166 @@
+//! Login: the states, the two framings, and what a refusal looks like.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka::Staged;
+use kafka_protocol::messages::{MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest};
+use wire::api_versions::ApiVersionsRequest;
+
+use crate::world::{ROOT, SENDER, World, closed, is_waiting, plain, sasl_peer, settle};
+
+fn handshake(mechanism: &'static str) -> SaslHandshakeRequest {
+    SaslHandshakeRequest::default().with_mechanism(mechanism.into())
+}
+
+fn token(bytes: Bytes) -> SaslAuthenticateRequest {
+    SaslAuthenticateRequest::default().with_auth_bytes(bytes)
+}
+
+#[tokio::test]
+async fn before_login_only_versions_and_login_are_served() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    assert_eq!(
+        client
+            .call(0, &ApiVersionsRequest::default())
+            .await
+            .error_code,
+        0
+    );
+    let reason = closed(client.send(12, &MetadataRequest::default()));
+    assert!(
+        reason.contains("Metadata version 12 before login"),
+        "{reason}"
+    );
+    client.call(1, &handshake("PLAIN")).await;
+    closed(client.send(12, &MetadataRequest::default()));
+}
+
+#[tokio::test]
+async fn a_wrapped_login_opens_the_rest() {
+    let world = World::new();
+    let mut client = world.login(ROOT).await;
+    let metadata = client.call(12, &MetadataRequest::default()).await;
+    assert_eq!(metadata.brokers.len(), 1);
+}
+
+#[tokio::test]
+async fn after_handshake_0_comes_a_raw_token_answered_raw() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    assert_eq!(client.call(0, &handshake("PLAIN")).await.error_code, 0);
+    let reply = settle(client.dispatch(plain(ROOT))).await;
+    assert_eq!(
+        reply.chunks.concat(),
+        [0, 0, 0, 0],
+        "an empty token and no header"
+    );
+    assert_eq!(reply.close, None);
+    client.call(12, &MetadataRequest::default()).await;
+}
+
+#[tokio::test]
+async fn a_refused_raw_token_closes_late_without_a_reply() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    client.call(0, &handshake("PLAIN")).await;
+    let staged = client.dispatch(plain(&ROOT.replace("ROOTKEY", "WRONG")));
+    world.clock.advance(Duration::from_secs(60));
+    let reply = settle(staged).await;
+    assert!(reply.chunks.is_empty());
+    assert!(reply.close.unwrap().contains("login failed"));
+}
+
+#[tokio::test]
+async fn a_refused_login_is_answered_late_and_closed() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    client.call(1, &handshake("PLAIN")).await;
+    let staged = client.send(1, &token(plain(&ROOT.replace("ROOTKEY", "WRONG"))));
+    let Staged::Later(mut later) = staged else {
+        panic!("a guess is answered at once");
+    };
+    assert!(is_waiting(&mut later).await);
+    world.clock.advance(Duration::from_secs(60));
+    let reply = later.await;
+    let response = client.decode::<SaslAuthenticateRequest>(1, &reply);
+    assert_eq!(response.error_code, 58);
+    assert_eq!(response.auth_bytes, Bytes::new(), "empty, not null");
+    let message = response.error_message.unwrap();
+    assert!(
+        message.contains("\"root\" in namespace dev"),
+        "{}",
+        &*message
+    );
+    assert!(!message.contains("WRONG"), "{}", &*message);
+    assert!(reply.close.is_some());
+}
+
+#[tokio::test]
+async fn an_unknown_mechanism_is_told_what_there_is() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    let (response, reply) = client.exchange(1, &handshake("GSSAPI")).await;
+    assert_eq!(response.error_code, 33);
+    assert!(response.mechanisms.iter().any(|name| &**name == "PLAIN"));
+    assert!(reply.close.unwrap().contains("GSSAPI"));
+}
+
+#[tokio::test]
+async fn login_out_of_turn_is_an_illegal_state() {
+    let world = World::new();
+    let mut open = world.connect();
+    assert_eq!(open.call(1, &handshake("PLAIN")).await.error_code, 34);
+    assert_eq!(open.call(2, &token(plain(ROOT))).await.error_code, 34);
+    let mut early = world.connect_as(sasl_peer());
+    assert_eq!(early.call(2, &token(plain(ROOT))).await.error_code, 34);
+}
+
+#[tokio::test]
+async fn logging_in_again_replaces_the_caller() {
+    let world = World::new();
+    let mut client = world.login(ROOT).await;
+    let all = MetadataRequest::default()
+        .with_topics(None)
+        .with_include_cluster_authorized_operations(true);
+    let before = client.call(8, &all).await.cluster_authorized_operations;
+    assert_eq!(client.call(1, &handshake("PLAIN")).await.error_code, 0);
+    let reply = client.call(2, &token(plain(SENDER))).await;
+    assert_eq!((reply.error_code, reply.session_lifetime_ms), (0, 0));
+    let after = client.call(8, &all).await.cluster_authorized_operations;
+    assert_ne!(before, after);
+}
+
+#[tokio::test]
+async fn an_open_listener_without_a_namespace_serves_nothing() {
+    let world = World::new();
+    let lost = kafka::Peer {
+        namespace: None,
+        ..crate::world::peer()
+    };
+    let mut client = world.connect_as(lost);
+    assert_eq!(
+        client
+            .call(0, &ApiVersionsRequest::default())
+            .await
+            .error_code,
+        0
+    );
+    let reason = closed(client.send(12, &MetadataRequest::default()));
+    assert!(reason.contains("leads to no namespace"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_clients_words_cannot_fake_a_line_of_the_log() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    let evil = format!("x\nERROR {}", "y".repeat(1_000));
+    let request = SaslHandshakeRequest::default().with_mechanism(evil.into());
+    let reason = client.exchange(1, &request).await.1.close.unwrap();
+    assert!(
+        reason.contains(r"x\nERROR") && !reason.contains('\n'),
+        "{reason}"
+    );
+    assert!(reason.len() < 200, "{reason}");
+}

@@ -1,0 +1,22 @@
+//! The Kafka front end as a client meets it, frame by frame, without sockets.
+
+#[cfg(test)]
+mod address;
+#[cfg(test)]
+mod coordinator;
+#[cfg(test)]
+mod fetch;
+#[cfg(test)]
+mod isolation;
+#[cfg(test)]
+mod login;
+#[cfg(test)]
+mod metadata;
+#[cfg(test)]
+mod offsets;
+#[cfg(test)]
+mod produce;
+#[cfg(test)]
+mod versions;
+#[cfg(test)]
+mod world;

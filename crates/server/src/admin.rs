@@ -1,0 +1,216 @@
+//! The admin listener: metrics, health, readiness. Plain HTTP, read only, for scrapers and probes.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::Incoming,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinHandle, JoinSet},
+    time::{sleep, timeout},
+};
+use tracing::{debug, info, warn};
+
+use crate::{
+    BindError,
+    listener::listen,
+    metrics::Metrics,
+    phase::{Phase, Phases},
+};
+
+/// Scrapers and probes are few.
+const CONNECTIONS_MAX: usize = 64;
+/// What a request's head may hold.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+const HEADER_COUNT_MAX: usize = 64;
+/// How long a request's head may take, and a connection may idle between two.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection lives at most: nobody holds a place for ever.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(600);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether the broker has recovered and serves. Shared with whoever knows.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Recovered, or about to stop.
+    pub fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Release);
+    }
+
+    fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The admin listener, open but not yet served.
+#[derive(Debug)]
+pub struct AdminBound {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// The admin listener at work.
+#[derive(Debug)]
+pub struct AdminRunning {
+    phase: watch::Sender<Phase>,
+    task: JoinHandle<()>,
+}
+
+/// Opens the admin listener, inside a tokio runtime.
+///
+/// # Errors
+/// The address is bad or taken.
+pub fn bind(address: &str) -> Result<AdminBound, BindError> {
+    let socket = listen("admin", address)?;
+    let address = socket.local_addr().map_err(|source| BindError::Listen {
+        name: "admin".to_owned(),
+        address: address.to_owned(),
+        source,
+    })?;
+    Ok(AdminBound { socket, address })
+}
+
+impl AdminBound {
+    /// The address it really has.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Begins to answer.
+    #[must_use]
+    pub fn serve(self, metrics: Arc<Metrics>, readiness: Readiness) -> AdminRunning {
+        info!(address = %self.address, "admin listening");
+        let (phase, phases) = Phases::new();
+        let site = Site { metrics, readiness };
+        AdminRunning {
+            phase,
+            task: tokio::spawn(accept_all(self.socket, site, phases)),
+        }
+    }
+}
+
+impl AdminRunning {
+    /// Stops answering, at once: a scrape has nothing to lose.
+    pub async fn shutdown(self) {
+        self.phase.send_replace(Phase::Cut);
+        if let Err(error) = self.task.await {
+            warn!(%error, "the admin listener's task failed");
+        }
+    }
+}
+
+/// What there is to see.
+#[derive(Clone)]
+struct Site {
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+}
+
+async fn accept_all(socket: TcpListener, site: Site, mut phases: Phases) {
+    let mut connections = JoinSet::new();
+    loop {
+        // All three can be dropped half-way without loss.
+        tokio::select! {
+            accepted = socket.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((stream, remote)) => {
+                    connections.spawn(serve(stream, remote, site.clone()));
+                }
+                Err(error) => {
+                    warn!(%error, "cannot accept on the admin listener");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    warn!(%error, "an admin connection's task failed");
+                }
+            }
+            () = phases.reach(Phase::Cut) => break,
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn serve(stream: TcpStream, remote: SocketAddr, site: Site) {
+    let service = service_fn(move |request| {
+        let answer = site.answer(&request);
+        async move { Ok::<_, Infallible>(answer) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(HEADER_COUNT_MAX)
+        .serve_connection(TokioIo::new(stream), service);
+    match timeout(CONNECTION_TIMEOUT, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%remote, %error, "admin connection closed"),
+        Err(_) => debug!(%remote, "admin connection closed: it lasted too long"),
+    }
+}
+
+impl Site {
+    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        match request.uri().path() {
+            "/metrics" | "/healthz" | "/readyz" if !is_read => {
+                let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "only GET\n".to_owned());
+                answer
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                answer
+            }
+            "/metrics" => {
+                let mut answer = text(StatusCode::OK, self.metrics.scrape());
+                answer.headers_mut().insert(
+                    CONTENT_TYPE,
+                    HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
+                );
+                answer
+            }
+            "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
+            "/readyz" if self.readiness.is_ready() => text(StatusCode::OK, "ready\n".to_owned()),
+            "/readyz" => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "recovering or stopping\n".to_owned(),
+            ),
+            _ => text(
+                StatusCode::NOT_FOUND,
+                "here are /metrics, /healthz and /readyz\n".to_owned(),
+            ),
+        }
+    }
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    answer
+}
+
+#[cfg(test)]
+mod tests;

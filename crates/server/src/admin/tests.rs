@@ -1,0 +1,65 @@
+//! What probes and scrapers get.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+
+async fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    ask(address, &request).await
+}
+
+#[tokio::test]
+async fn probes_see_health_readiness_and_metrics() {
+    let readiness = Readiness::default();
+    let metrics = Arc::new(Metrics::new("1", "c").unwrap());
+    let bound = bind("127.0.0.1:0").unwrap();
+    let address = bound.address();
+    let running = bound.serve(metrics, readiness.clone());
+
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
+    readiness.set(true);
+    assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    let scrape = get(address, "/metrics").await;
+    assert!(scrape.contains("text/plain; version=0.0.4"), "{scrape}");
+    assert!(scrape.contains("tidegate_build_info{"), "{scrape}");
+    assert!(
+        get(address, "/etc/passwd")
+            .await
+            .starts_with("HTTP/1.1 404 ")
+    );
+    let post =
+        "POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert!(ask(address, post).await.starts_with("HTTP/1.1 405 "));
+    running.shutdown().await;
+    assert!(TcpStream::connect(address).await.is_err());
+}
+
+#[tokio::test]
+async fn what_is_no_http_or_too_much_of_it_is_turned_away() {
+    let metrics = Arc::new(Metrics::new("1", "c").unwrap());
+    let bound = bind("127.0.0.1:0").unwrap();
+    let address = bound.address();
+    let running = bound.serve(metrics, Readiness::default());
+    assert!(
+        !ask(address, "\0\0\0\u{12}garbage\r\n\r\n")
+            .await
+            .contains(" 200 ")
+    );
+    let long = format!(
+        "GET /{} HTTP/1.1\r\nHost: x\r\n",
+        "x".repeat(2 * HEAD_BYTES_MAX)
+    );
+    assert!(!ask(address, &long).await.contains(" 200 "));
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    running.shutdown().await;
+}

@@ -1,0 +1,360 @@
+//! One connection, from its first frame to its end. One task owns it and polls its three sides in
+//! turn:
+//!
+//! ```text
+//!            read: not while muted, full, or over its share of memory
+//! socket --> Reader --frame--> Session::dispatch --> replies (in order) --> Writer --> socket
+//! ```
+
+mod reader;
+mod writer;
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream::FuturesOrdered};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::{Sleep, sleep_until, timeout},
+};
+
+use self::{
+    reader::{Frame, Reader},
+    writer::Writer,
+};
+use crate::{
+    End, Limits, Reply, Session, Staged,
+    budget::{Pool, Reserved, Share, Waiting},
+    clock,
+};
+
+/// What connections share with each other.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) limits: Limits,
+    pub(crate) incoming: Pool,
+    pub(crate) outgoing: Pool,
+}
+
+/// A connection over any stream: TCP, or TLS over it.
+pub(crate) struct Connection<I, S> {
+    io: I,
+    session: S,
+    shared: Arc<Shared>,
+    reader: Reader,
+    replies: FuturesOrdered<Pending>,
+    /// A finished reply for which the outgoing memory is short.
+    held: Option<(Reply, usize, Waiting)>,
+    writer: Writer,
+    /// Nothing more is read; what is under way ends, then the connection does, for this reason.
+    ending: Option<End>,
+    muted_until: Option<Instant>,
+    /// The last look at the socket was withheld, for our reasons, not the client's.
+    paused: bool,
+    /// When something last arrived or left.
+    last_activity: Instant,
+    last_write: Instant,
+    timer: Pin<Box<Sleep>>,
+    timer_at: Instant,
+}
+
+/// A request whose reply has a place in the order.
+struct Pending {
+    reply: PendingReply,
+    /// The memory of the request, which its handling may still refer to.
+    share: Option<Share>,
+}
+
+enum PendingReply {
+    Ready(Option<Reply>),
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+}
+
+impl Future for Pending {
+    type Output = Reply;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Reply> {
+        let reply = match &mut self.reply {
+            PendingReply::Ready(reply) => Poll::Ready(reply.take().unwrap_or_default()),
+            PendingReply::Later(future) => future.as_mut().poll(context),
+        };
+        if reply.is_ready() {
+            self.share = None;
+        }
+        reply
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
+    pub(crate) fn new(io: I, session: S, shared: Arc<Shared>) -> Self {
+        let now = clock::now().monotonic;
+        let timer_at = now + shared.limits.idle_timeout;
+        Self {
+            io,
+            session,
+            shared,
+            reader: Reader::default(),
+            replies: FuturesOrdered::new(),
+            held: None,
+            writer: Writer::default(),
+            ending: None,
+            muted_until: None,
+            paused: false,
+            last_activity: now,
+            last_write: now,
+            timer: Box::pin(sleep_until(timer_at.into())),
+            timer_at,
+        }
+    }
+
+    /// Who is at the other end, for the log.
+    pub(crate) fn describe(&self) -> String {
+        self.session.describe()
+    }
+
+    /// Reads no more; [`Self::run`] ends when the replies that are owed have left.
+    pub(crate) fn drain(&mut self) {
+        self.ending.get_or_insert(End::Drained);
+    }
+
+    /// Serves until the connection ends. May be dropped and called again: all state is in `self`.
+    pub(crate) async fn run(&mut self) -> End {
+        poll_fn(|context| self.poll(context)).await
+    }
+
+    /// Closes the stream so that what was written last arrives: a socket closed with unread bytes
+    /// would cut it off, so those are drained for a while.
+    pub(crate) async fn close(mut self) {
+        let linger = self.shared.limits.linger;
+        let polite = async {
+            self.io.shutdown().await?;
+            let mut scratch = [0; 512];
+            while self.io.read(&mut scratch).await? > 0 {}
+            std::io::Result::Ok(())
+        };
+        // Whether the other end was polite too changes nothing.
+        drop(timeout(linger, polite).await);
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        loop {
+            let now = clock::now().monotonic;
+            let mut progress = self.poll_replies(context, now);
+            progress |= match self.poll_write(context, now) {
+                Ok(progress) => progress,
+                Err(end) => return Poll::Ready(end),
+            };
+            if self.is_finished()
+                && let Some(end) = self.ending.take()
+            {
+                return Poll::Ready(end);
+            }
+            progress |= match self.poll_read(context, now) {
+                Ok(progress) => progress,
+                Err(end) => return Poll::Ready(end),
+            };
+            if !progress {
+                return self.poll_timer(context, now).map(|end| {
+                    // A connection that ends anyway ends for its first reason.
+                    self.ending.take().unwrap_or(end)
+                });
+            }
+        }
+    }
+
+    /// Moves the next finished reply, in order, to the writer.
+    fn poll_replies(&mut self, context: &mut Context<'_>, now: Instant) -> bool {
+        if let Some((_, _, waiting)) = &mut self.held {
+            let Poll::Ready(share) = waiting.as_mut().poll(context) else {
+                return false;
+            };
+            if let (Some((reply, bytes, _)), Some(share)) = (self.held.take(), share) {
+                self.send(reply, bytes, share, now);
+            }
+            return true;
+        }
+        let full = self.writer.bytes >= self.shared.limits.outgoing_bytes_per_connection_max;
+        if full || self.replies.is_empty() {
+            return false;
+        }
+        match self.replies.poll_next_unpin(context) {
+            Poll::Ready(Some(reply)) => {
+                self.take_reply(reply, now);
+                true
+            }
+            Poll::Ready(None) | Poll::Pending => false,
+        }
+    }
+
+    fn take_reply(&mut self, reply: Reply, now: Instant) {
+        let bytes = reply.chunks.iter().map(bytes::Bytes::len).sum();
+        match self.shared.outgoing.reserve(bytes) {
+            Reserved::Now(share) => self.send(reply, bytes, share, now),
+            Reserved::Later(waiting) => self.held = Some((reply, bytes, waiting)),
+        }
+    }
+
+    fn send(&mut self, reply: Reply, bytes: usize, share: Share, now: Instant) {
+        if self.writer.is_idle() {
+            self.last_write = now;
+        }
+        self.last_activity = now;
+        self.writer.push(reply.chunks, bytes, share);
+        if !reply.mute.is_zero() {
+            let until = now + reply.mute;
+            self.muted_until = Some(self.muted_until.map_or(until, |muted| muted.max(until)));
+        }
+        if let Some(reason) = reply.close {
+            // Later requests get no reply: their order ends here.
+            self.replies = FuturesOrdered::new();
+            self.ending = Some(End::Refused(reason));
+        }
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        let mut progress = false;
+        while !self.writer.is_idle() {
+            match self.writer.poll_write(context, &mut self.io) {
+                Poll::Pending => break,
+                Poll::Ready(Err(error)) => return Err(End::Broken(error)),
+                Poll::Ready(Ok(_)) => {
+                    self.last_write = now;
+                    self.last_activity = now;
+                    progress = true;
+                }
+            }
+        }
+        Ok(progress)
+    }
+
+    /// Reads and dispatches one frame, if the connection may be read at all.
+    fn poll_read(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        if !self.may_read(now) {
+            self.paused = true;
+            return Ok(false);
+        }
+        if std::mem::take(&mut self.paused) {
+            self.last_activity = now;
+            self.reader.resume_clock(now);
+        }
+        let Self {
+            reader,
+            io,
+            session,
+            shared,
+            ..
+        } = self;
+        let frame = match reader.poll_frame(context, io, session, &shared.incoming, now) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(frame) => frame,
+        };
+        match frame {
+            Ok(frame) => self.dispatch(frame, now),
+            // Nobody is left to answer, or it was no frame; what is owed before it still goes out.
+            Err(end @ End::Refused(_)) => self.ending = Some(end),
+            Err(end) => return Err(end),
+        }
+        Ok(true)
+    }
+
+    fn may_read(&mut self, now: Instant) -> bool {
+        if self.muted_until.is_some_and(|until| until <= now) {
+            self.muted_until = None;
+        }
+        let limits = &self.shared.limits;
+        self.ending.is_none()
+            && self.muted_until.is_none()
+            && self.held.is_none()
+            && self.replies.len() < limits.requests_in_flight_max
+            && self.writer.bytes < limits.outgoing_bytes_per_connection_max
+    }
+
+    fn dispatch(&mut self, frame: Frame, now: Instant) {
+        self.last_activity = now;
+        let Frame { bytes, share } = frame;
+        let in_order = self.replies.is_empty() && self.held.is_none();
+        let (reply, share) = match self.session.dispatch(bytes, clock::now()) {
+            Staged::Silent => return,
+            Staged::Ready(reply) if in_order => return self.take_reply(reply, now),
+            Staged::Ready(reply) => (PendingReply::Ready(Some(reply)), None),
+            Staged::Later(future) => (PendingReply::Later(future), Some(share)),
+            Staged::Close(reason) => {
+                let reply = Reply {
+                    close: Some(reason),
+                    ..Reply::default()
+                };
+                (PendingReply::Ready(Some(reply)), None)
+            }
+        };
+        self.replies.push_back(Pending { reply, share });
+    }
+
+    /// Whether an ending connection owes nothing any more.
+    fn is_finished(&self) -> bool {
+        self.ending.is_some()
+            && self.replies.is_empty()
+            && self.held.is_none()
+            && self.writer.is_idle()
+    }
+
+    /// Ends the connection when a deadline has passed, else wakes for the next one. The timer is
+    /// moved only when it must ring earlier, so that activity costs nothing.
+    fn poll_timer(&mut self, context: &mut Context<'_>, now: Instant) -> Poll<End> {
+        let (deadline, end) = self.deadline(now);
+        if let Some(end) = end
+            && deadline <= now
+        {
+            return Poll::Ready(end);
+        }
+        if deadline < self.timer_at {
+            self.arm(deadline);
+        }
+        while self.timer.as_mut().poll(context).is_ready() {
+            if self.timer_at >= deadline {
+                // It rang for this very deadline: look at everything again.
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            self.arm(deadline);
+        }
+        Poll::Pending
+    }
+
+    fn arm(&mut self, deadline: Instant) {
+        self.timer_at = deadline;
+        self.timer.as_mut().reset(deadline.into());
+    }
+
+    /// The next deadline, and the end that it means if it means one.
+    fn deadline(&self, now: Instant) -> (Instant, Option<End>) {
+        let limits = &self.shared.limits;
+        let stall = |since: Instant, limit: Duration, end: fn(Duration) -> End| {
+            (since + limit, Some(end(limit)))
+        };
+        let writing = (!self.writer.is_idle()).then(|| {
+            let limit = limits.write_stall_timeout;
+            stall(self.last_write, limit, End::WriteStalled)
+        });
+        let muted = self.muted_until.map(|until| (until, None));
+        let waits_for_client = !self.paused && !self.reader.is_reserving();
+        let frame = self.reader.under_way.filter(|_| waits_for_client);
+        let stalled = frame.map(|times| {
+            let limit = limits.frame_stall_timeout;
+            stall(times.last_byte, limit, End::FrameStalled)
+        });
+        let slow = frame.map(|times| stall(times.began, limits.frame_timeout, End::FrameTooSlow));
+        let is_idle = waits_for_client && frame.is_none() && self.replies.is_empty();
+        let idle = is_idle.then(|| stall(self.last_activity, limits.idle_timeout, End::Idle));
+        [writing, muted, stalled, slow, idle]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(deadline, _)| *deadline)
+            // A reply is being worked on, or memory is short: the client owes nothing.
+            .unwrap_or((now + limits.idle_timeout, None))
+    }
+}

@@ -1,0 +1,67 @@
+//! What a protocol gives the server: a limit for each frame, and staged replies.
+
+use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use model::Now;
+
+use crate::ListenerSettings;
+
+/// A protocol, shared by all its connections.
+pub trait Frontend: Send + Sync + 'static {
+    type Session: Session;
+
+    /// A new connection, before its first byte (and after its TLS handshake).
+    fn open(&self, peer: Peer) -> Self::Session;
+}
+
+/// One connection as its protocol sees it.
+pub trait Session: Send + 'static {
+    /// Judges the next frame by its four-byte length prefix and as many of the following bytes as
+    /// have arrived (all that will be asked for have, once there are eight or the frame is
+    /// shorter). Gives the frame's length without the prefix. Called before anything is allocated
+    /// for the frame, and again when the first bytes are there.
+    ///
+    /// # Errors
+    /// Why the connection is closed instead.
+    fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, String>;
+
+    /// Takes a frame, without its prefix, to its first stage: whatever has an order has its place
+    /// when this returns. Must not block.
+    fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged;
+
+    /// Who is at the other end, for the log.
+    fn describe(&self) -> String;
+}
+
+/// A request after its first stage.
+pub enum Staged {
+    Ready(Reply),
+    /// Finishes in the background; its place among the replies is taken already.
+    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+    /// No reply is owed.
+    Silent,
+    /// The connection ends, for this reason, once the earlier replies are out.
+    Close(String),
+}
+
+/// What goes back, and what follows it.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// The whole frame, its length prefix included. Chunks are written as they are, never joined.
+    pub chunks: Vec<Bytes>,
+    /// The connection is not read for so long after this reply.
+    pub mute: Duration,
+    /// The connection ends after this reply, for this reason.
+    pub close: Option<String>,
+}
+
+/// What is known of a connection before its first byte.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub remote: SocketAddr,
+    pub local: SocketAddr,
+    pub listener: Arc<ListenerSettings>,
+    /// The name that the client asked for in its TLS handshake.
+    pub tls_server_name: Option<String>,
+}

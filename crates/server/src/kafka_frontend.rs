@@ -1,0 +1,177 @@
+//! The Kafka front end on this server: `kafka`'s session behind the server's own trait, with its
+//! latency measured. The one file here that knows which protocol it serves.
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use model::Now;
+use prometheus::{Histogram, HistogramOpts, HistogramVec};
+
+use crate::{
+    Frontend, Peer, Reply, Session, Staged, clock,
+    metrics::{Metrics, RegisterError},
+};
+
+/// Upper bounds in seconds: from a cached read to a long poll.
+const BOUNDS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+/// The first two bytes of the requests whose latency is worth a histogram.
+const PRODUCE: [u8; 2] = [0, 0];
+const FETCH: [u8; 2] = [0, 1];
+
+/// Opens Kafka sessions.
+pub struct KafkaFrontend {
+    kafka: Arc<kafka::Kafka>,
+    latency: LatencyMetrics,
+}
+
+impl KafkaFrontend {
+    #[must_use]
+    pub fn new(kafka: Arc<kafka::Kafka>, latency: LatencyMetrics) -> Self {
+        Self { kafka, latency }
+    }
+}
+
+/// Histograms of the two requests that carry events, by stage: `dispatch`, until the request has
+/// its place in order, and `complete`, until its reply is ready (durable, or found enough to read).
+#[derive(Clone)]
+pub struct LatencyMetrics {
+    produce: Stages,
+    fetch: Stages,
+}
+
+#[derive(Clone)]
+struct Stages {
+    dispatch: Histogram,
+    complete: Histogram,
+}
+
+impl LatencyMetrics {
+    /// Registers the histograms.
+    ///
+    /// # Errors
+    /// Registered before.
+    pub fn new(metrics: &Metrics) -> Result<Self, RegisterError> {
+        let options = HistogramOpts::new(
+            "tidegate_request_duration_seconds",
+            "Time from a request's arrival to the end of a stage.",
+        )
+        .buckets(BOUNDS.to_vec());
+        let all = metrics.register(HistogramVec::new(options, &["request", "stage"]))?;
+        let stages = |request| Stages {
+            dispatch: all.with_label_values(&[request, "dispatch"]),
+            complete: all.with_label_values(&[request, "complete"]),
+        };
+        Ok(Self {
+            produce: stages("produce"),
+            fetch: stages("fetch"),
+        })
+    }
+
+    fn of_frame(&self, frame: &[u8]) -> Option<&Stages> {
+        match frame.first_chunk() {
+            Some(&PRODUCE) => Some(&self.produce),
+            Some(&FETCH) => Some(&self.fetch),
+            Some(_) | None => None,
+        }
+    }
+}
+
+impl Frontend for KafkaFrontend {
+    type Session = KafkaSession;
+
+    fn open(&self, peer: Peer) -> KafkaSession {
+        let Peer {
+            remote,
+            local,
+            listener,
+            tls_server_name,
+        } = peer;
+        let advertised = listener
+            .advertised
+            .as_ref()
+            .map(|advertised| kafka::Advertised {
+                host: advertised.host.clone(),
+                port: advertised.port.unwrap_or_else(|| local.port()),
+            });
+        let peer = kafka::Peer {
+            remote,
+            local,
+            listener: listener.name.clone(),
+            namespace: listener.namespace.clone(),
+            advertised,
+            tls_server_name,
+            tls: listener.security.is_tls(),
+            sasl_required: listener.security.asks_for_login(),
+        };
+        KafkaSession {
+            session: Box::new(kafka::Session::new(&self.kafka, peer)),
+            latency: self.latency.clone(),
+        }
+    }
+}
+
+/// One Kafka connection.
+pub struct KafkaSession {
+    session: Box<kafka::Session>,
+    latency: LatencyMetrics,
+}
+
+impl Session for KafkaSession {
+    fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, String> {
+        self.session
+            .frame_length(prefix, first)
+            .map_err(|error| error.to_string())
+    }
+
+    fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {
+        let stages = self.latency.of_frame(&frame).cloned();
+        let staged = self.session.dispatch(frame, now);
+        let began = now.monotonic;
+        if let Some(stages) = &stages {
+            observe(&stages.dispatch, began);
+        }
+        match staged {
+            kafka::Staged::Silent => Staged::Silent,
+            kafka::Staged::Close(reason) => Staged::Close(reason),
+            kafka::Staged::Ready(reply) => {
+                if let Some(stages) = &stages {
+                    observe(&stages.complete, began);
+                }
+                Staged::Ready(reply.into())
+            }
+            kafka::Staged::Later(future) => Staged::Later(Box::pin(async move {
+                let reply = future.await;
+                if let Some(stages) = &stages {
+                    observe(&stages.complete, began);
+                }
+                reply.into()
+            })),
+        }
+    }
+
+    fn describe(&self) -> String {
+        self.session.describe()
+    }
+}
+
+impl From<kafka::Reply> for Reply {
+    fn from(reply: kafka::Reply) -> Self {
+        let kafka::Reply {
+            chunks,
+            mute,
+            close,
+        } = reply;
+        Self {
+            chunks,
+            mute,
+            close,
+        }
+    }
+}
+
+fn observe(histogram: &Histogram, began: Instant) {
+    let elapsed = clock::now().monotonic.saturating_duration_since(began);
+    histogram.observe(elapsed.as_secs_f64());
+}

@@ -1,0 +1,51 @@
+//! Every bound on what clients may take from the server, by name.
+
+use std::time::Duration;
+
+/// The server's limits; each is a setting of the operator.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub connection_count_max: usize,
+    /// None: no bound per address.
+    pub connections_per_ip_max: Option<usize>,
+    /// Requests of one connection that may await their reply.
+    pub requests_in_flight_max: usize,
+    /// Bytes of requests that are being read or handled, over all connections.
+    pub incoming_bytes_max: usize,
+    /// Bytes of replies that wait for their readers, over all connections.
+    pub outgoing_bytes_max: usize,
+    /// Bytes of replies waiting on one connection before it is not read any more. One reply may
+    /// exceed it.
+    pub outgoing_bytes_per_connection_max: usize,
+    /// How long a connection may say nothing while nothing is owed to it.
+    pub idle_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// How long a frame may pause between two of its bytes.
+    pub frame_stall_timeout: Duration,
+    /// How long a frame may take as a whole.
+    pub frame_timeout: Duration,
+    /// How long a client may take in nothing of what is being sent to it.
+    pub write_stall_timeout: Duration,
+    /// How long a closed connection is still drained, so that its last reply arrives.
+    pub linger: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connection_count_max: 20_000,
+            connections_per_ip_max: None,
+            requests_in_flight_max: 100,
+            incoming_bytes_max: 512 << 20,
+            outgoing_bytes_max: 512 << 20,
+            outgoing_bytes_per_connection_max: 1 << 20,
+            idle_timeout: Duration::from_secs(600),
+            handshake_timeout: Duration::from_secs(10),
+            frame_stall_timeout: Duration::from_secs(30),
+            frame_timeout: Duration::from_secs(600),
+            write_stall_timeout: Duration::from_secs(60),
+            linger: Duration::from_millis(500),
+        }
+    }
+}

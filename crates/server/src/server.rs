@@ -1,0 +1,381 @@
+//! The listeners at work: accepting, counting, handshakes, and an orderly end.
+
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use futures_util::future::join_all;
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::{JoinError, JoinHandle, JoinSet},
+    time::{sleep, timeout},
+};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use tracing::{debug, error, info, warn};
+
+use crate::{
+    BindError, Certificates, End, Frontend, Limits, ListenerSettings, Peer,
+    budget::Pool,
+    connection::{Connection, Shared},
+    doors::Doors,
+    listener::listen,
+    metrics::{ConnectionMetrics, ListenerMetrics},
+    phase::{Phase, Phases},
+    sniff,
+};
+
+/// After a failed accept (out of descriptors, mostly) the next waits so long.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How often the certificate's files are looked at.
+const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
+/// When the kernel begins to ask a silent client's machine whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(120);
+
+/// Listeners that are open but not yet served.
+#[derive(Debug)]
+pub struct Bound {
+    listeners: Vec<Open>,
+    certificates: Option<Arc<Certificates>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    settings: Arc<ListenerSettings>,
+    socket: TcpListener,
+    address: SocketAddr,
+    tls: Option<Tls>,
+}
+
+#[derive(Clone)]
+struct Tls(TlsAcceptor);
+
+impl std::fmt::Debug for Tls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tls")
+    }
+}
+
+/// Opens the listeners, inside a tokio runtime; nothing is accepted before [`Bound::serve`].
+///
+/// # Errors
+/// An address is bad or taken, or a listener speaks TLS and there is no certificate.
+pub fn bind(
+    listeners: Vec<ListenerSettings>,
+    certificates: Option<Arc<Certificates>>,
+) -> Result<Bound, BindError> {
+    let listeners = listeners
+        .into_iter()
+        .map(|settings| Open::bind(settings, certificates.as_deref()))
+        .collect::<Result<_, _>>()?;
+    Ok(Bound {
+        listeners,
+        certificates,
+    })
+}
+
+impl Open {
+    fn bind(
+        settings: ListenerSettings,
+        certificates: Option<&Certificates>,
+    ) -> Result<Self, BindError> {
+        let name = || settings.name.clone();
+        let tls = match (settings.security.is_tls(), certificates) {
+            (false, _) => None,
+            (true, None) => return Err(BindError::NoCertificate { name: name() }),
+            (true, Some(certificates)) => Some(acceptor(certificates, name())?),
+        };
+        let socket = listen(&settings.name, &settings.address)?;
+        let address = socket.local_addr().map_err(|source| BindError::Listen {
+            name: name(),
+            address: settings.address.clone(),
+            source,
+        })?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            socket,
+            address,
+            tls,
+        })
+    }
+}
+
+fn acceptor(certificates: &Certificates, name: String) -> Result<Tls, BindError> {
+    certificates
+        .acceptor()
+        .map(Tls)
+        .map_err(|source| BindError::Tls { name, source })
+}
+
+impl Bound {
+    /// The listeners' names and the addresses they really have.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<(String, SocketAddr)> {
+        self.listeners
+            .iter()
+            .map(|open| (open.settings.name.clone(), open.address))
+            .collect()
+    }
+
+    /// Begins to accept connections for the front end.
+    #[must_use]
+    pub fn serve<F: Frontend>(
+        self,
+        frontend: &Arc<F>,
+        limits: Limits,
+        metrics: &ConnectionMetrics,
+    ) -> Running {
+        let (phase, phases) = Phases::new();
+        let shared = Arc::new(Shared {
+            incoming: Pool::new(limits.incoming_bytes_max),
+            outgoing: Pool::new(limits.outgoing_bytes_max),
+            limits,
+        });
+        let doors = Arc::new(Doors::default());
+        let mut tasks = Vec::new();
+        for open in self.listeners {
+            info!(
+                listener = open.settings.name,
+                address = %open.address,
+                security = ?open.settings.security,
+                "listening"
+            );
+            let listener = Arc::new(Listener {
+                metrics: metrics.of_listener(&open.settings.name),
+                settings: open.settings,
+                tls: open.tls,
+                frontend: Arc::clone(frontend),
+                shared: Arc::clone(&shared),
+                doors: Arc::clone(&doors),
+                phases: phases.clone(),
+            });
+            tasks.push(tokio::spawn(listener.accept_all(open.socket)));
+        }
+        if let Some(certificates) = self.certificates {
+            tasks.push(tokio::spawn(watch_certificates(certificates, phases)));
+        }
+        Running { phase, tasks }
+    }
+}
+
+/// Listeners at work.
+#[derive(Debug)]
+pub struct Running {
+    phase: watch::Sender<Phase>,
+    tasks: Vec<JoinHandle<usize>>,
+}
+
+/// How a shutdown went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were cut off with requests in flight.
+    pub cut_count: usize,
+}
+
+impl Running {
+    /// Stops accepting, lets requests in flight end, and cuts off what has not ended by then.
+    pub async fn shutdown(self, patience: Duration) -> Drained {
+        let Self { phase, tasks } = self;
+        phase.send_replace(Phase::Drain);
+        let mut ended = pin!(join_all(tasks));
+        let counts = match timeout(patience, &mut ended).await {
+            Ok(counts) => counts,
+            Err(_) => {
+                phase.send_replace(Phase::Cut);
+                ended.await
+            }
+        };
+        Drained {
+            cut_count: counts.into_iter().filter_map(Result::ok).sum(),
+        }
+    }
+}
+
+/// One listener's part in serving.
+struct Listener<F> {
+    settings: Arc<ListenerSettings>,
+    tls: Option<Tls>,
+    frontend: Arc<F>,
+    shared: Arc<Shared>,
+    doors: Arc<Doors>,
+    metrics: ListenerMetrics,
+    phases: Phases,
+}
+
+impl<F: Frontend> Listener<F> {
+    /// Accepts until the server drains, then waits for the connections; gives how many were cut.
+    async fn accept_all(self: Arc<Self>, socket: TcpListener) -> usize {
+        let mut connections = JoinSet::new();
+        let mut phases = self.phases.clone();
+        loop {
+            // All three can be dropped half-way without loss.
+            tokio::select! {
+                accepted = socket.accept() => match accepted {
+                    Ok((stream, remote)) => self.admit(stream, remote, &mut connections),
+                    Err(error) => {
+                        warn!(listener = self.settings.name, %error, "cannot accept");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(ended) = connections.join_next() => self.ended(ended),
+                () = phases.reach(Phase::Drain) => break,
+            }
+        }
+        drop(socket);
+        loop {
+            tokio::select! {
+                ended = connections.join_next() => match ended {
+                    Some(ended) => self.ended(ended),
+                    None => return 0,
+                },
+                () = phases.reach(Phase::Cut) => break,
+            }
+        }
+        let cut_count = connections.len();
+        connections.shutdown().await;
+        cut_count
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        remote: SocketAddr,
+        connections: &mut JoinSet<()>,
+    ) {
+        match self.doors.enter(remote.ip(), &self.shared.limits) {
+            Ok(entered) => {
+                let listener = Arc::clone(self);
+                connections.spawn(async move {
+                    listener.serve(stream, remote).await;
+                    drop(entered);
+                });
+            }
+            Err(full) => warn!(
+                listener = self.settings.name,
+                %remote,
+                "connection refused: {full}"
+            ),
+        }
+    }
+
+    /// A panic ends the one connection where it happened.
+    fn ended(&self, ended: Result<(), JoinError>) {
+        if let Err(panic) = ended {
+            error!(listener = self.settings.name, %panic, "a connection's task failed");
+        }
+    }
+
+    async fn serve(&self, stream: TcpStream, remote: SocketAddr) {
+        let open = self.metrics.open();
+        let local = stream.local_addr().unwrap_or(remote);
+        prepare(&stream);
+        let name = &self.settings.name;
+        debug!(listener = name, %remote, "connection opened");
+        let (end, who) = match &self.tls {
+            None => self.converse(stream, remote, local, None).await,
+            Some(Tls(acceptor)) => match self.handshake(acceptor, stream).await {
+                Ok(stream) => {
+                    let server_name = stream.get_ref().1.server_name().map(str::to_owned);
+                    self.converse(stream, remote, local, server_name).await
+                }
+                Err(end) => (end, String::new()),
+            },
+        };
+        drop(open);
+        if end.is_ordinary() {
+            debug!(listener = name, %remote, who, "connection closed: {end}");
+        } else {
+            info!(listener = name, %remote, who, "connection closed: {end}");
+        }
+    }
+
+    async fn handshake(
+        &self,
+        acceptor: &TlsAcceptor,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, End> {
+        let limit = self.shared.limits.handshake_timeout;
+        let handshake = async {
+            let mut first = [0; 4];
+            let count = stream.peek(&mut first).await.map_err(End::Broken)?;
+            if count == 0 {
+                return Err(End::ClientClosed);
+            }
+            sniff::on_tls(first.get(..count).unwrap_or_default())?;
+            acceptor.accept(stream).await.map_err(End::Handshake)
+        };
+        timeout(limit, handshake)
+            .await
+            .unwrap_or(Err(End::HandshakeTooSlow(limit)))
+    }
+
+    async fn converse<I: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        io: I,
+        remote: SocketAddr,
+        local: SocketAddr,
+        tls_server_name: Option<String>,
+    ) -> (End, String) {
+        let session = self.frontend.open(Peer {
+            remote,
+            local,
+            listener: Arc::clone(&self.settings),
+            tls_server_name,
+        });
+        let mut connection = Connection::new(io, session, Arc::clone(&self.shared));
+        let mut phases = self.phases.clone();
+        // Both can be dropped half-way: the connection keeps its state.
+        let ended = tokio::select! {
+            end = connection.run() => Some(end),
+            () = phases.reach(Phase::Drain) => None,
+        };
+        let end = match ended {
+            Some(end) => end,
+            None => {
+                connection.drain();
+                connection.run().await
+            }
+        };
+        let who = connection.describe();
+        if !matches!(
+            end,
+            End::ClientClosed | End::ClientClosedInFrame | End::Broken(_)
+        ) {
+            connection.close().await;
+        }
+        (end, who)
+    }
+}
+
+/// Small replies leave at once, and dead machines are noticed.
+fn prepare(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let set = stream
+        .set_nodelay(true)
+        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    if let Err(error) = set {
+        debug!(%error, "cannot set a socket option");
+    }
+}
+
+/// Looks for new certificates until the server stops.
+async fn watch_certificates(certificates: Arc<Certificates>, mut phases: Phases) -> usize {
+    loop {
+        // Both can be dropped half-way without loss.
+        tokio::select! {
+            () = sleep(CERTIFICATE_CHECK_INTERVAL) => {}
+            () = phases.reach(Phase::Drain) => return 0,
+        }
+        match certificates.reload_if_changed() {
+            Ok(false) => {}
+            Ok(true) => info!("the certificate was exchanged"),
+            Err(error) => error!(
+                error = &error as &dyn std::error::Error,
+                "the new certificate cannot be used; the old one stays"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

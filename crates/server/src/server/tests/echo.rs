@@ -1,0 +1,131 @@
+//! A front end whose frames say what is to happen to them.
+//!
+//! | First byte | Then |
+//! |---|---|
+//! | `e` | the frame comes back at once |
+//! | `l` | it comes back when the test opens the gate |
+//! | `n` | no reply is owed |
+//! | `m` | it comes back, and the connection is muted for 50 ms |
+//! | `b` | 256 KiB come back |
+//! | `d` | it comes back and the connection ends |
+//! | `c` | the connection ends |
+//! | `p` | panic |
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use model::Now;
+use tokio::sync::{Semaphore, watch};
+
+use super::*;
+use crate::{Reply, Session, Staged};
+
+/// The largest frame taken.
+pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
+pub(super) const BIG_REPLY_BYTES: usize = 256 << 10;
+pub(super) const MUTE: Duration = Duration::from_millis(50);
+
+pub(super) struct Echo {
+    /// Each permit lets one `l` go.
+    pub(super) gate: Arc<Semaphore>,
+    /// When each frame was dispatched.
+    pub(super) dispatched: watch::Sender<Vec<Now>>,
+    pub(super) in_flight: Arc<AtomicUsize>,
+    pub(super) in_flight_peak: Arc<AtomicUsize>,
+    pub(super) server_name: Mutex<Option<String>>,
+}
+
+impl Default for Echo {
+    fn default() -> Self {
+        Self {
+            gate: Arc::new(Semaphore::new(0)),
+            dispatched: watch::channel(Vec::new()).0,
+            in_flight: Arc::default(),
+            in_flight_peak: Arc::default(),
+            server_name: Mutex::default(),
+        }
+    }
+}
+
+impl Echo {
+    /// Waits until so many frames have been dispatched.
+    pub(super) async fn dispatched(&self, count: usize) {
+        let mut seen = self.dispatched.subscribe();
+        drop(
+            within(seen.wait_for(|frames| frames.len() >= count))
+                .await
+                .unwrap(),
+        );
+    }
+}
+
+/// The front end, as the server takes it.
+pub(super) struct EchoFrontend(pub(super) Arc<Echo>);
+
+impl Frontend for EchoFrontend {
+    type Session = EchoSession;
+
+    fn open(&self, peer: Peer) -> EchoSession {
+        *self.0.server_name.lock().unwrap() = peer.tls_server_name;
+        EchoSession(Arc::clone(&self.0))
+    }
+}
+
+pub(super) struct EchoSession(Arc<Echo>);
+
+impl Session for EchoSession {
+    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<usize, String> {
+        let length = usize::try_from(i32::from_be_bytes(prefix))
+            .map_err(|_| "frame length is negative".to_owned())?;
+        if length > FRAME_BYTES_MAX {
+            return Err(format!("frame of {length} bytes exceeds the limit"));
+        }
+        Ok(length)
+    }
+
+    fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {
+        self.0.dispatched.send_modify(|frames| frames.push(now));
+        let reply = reply(frame.clone());
+        match frame.first() {
+            Some(b'l') => self.later(reply),
+            Some(b'n') => Staged::Silent,
+            Some(b'm') => Staged::Ready(Reply {
+                mute: MUTE,
+                ..reply
+            }),
+            Some(b'b') => Staged::Ready(self::reply(Bytes::from(vec![b'b'; BIG_REPLY_BYTES]))),
+            Some(b'd') => Staged::Ready(Reply {
+                close: Some("asked to, after a reply".to_owned()),
+                ..reply
+            }),
+            Some(b'c') => Staged::Close("asked to".to_owned()),
+            Some(b'p') => panic!("asked to panic"),
+            _ => Staged::Ready(reply),
+        }
+    }
+
+    fn describe(&self) -> String {
+        "an echo".to_owned()
+    }
+}
+
+impl EchoSession {
+    fn later(&self, reply: Reply) -> Staged {
+        let (gate, in_flight) = (Arc::clone(&self.0.gate), Arc::clone(&self.0.in_flight));
+        let count = in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.0.in_flight_peak.fetch_max(count, Ordering::SeqCst);
+        Staged::Later(Box::pin(async move {
+            gate.acquire().await.unwrap().forget();
+            in_flight.fetch_sub(1, Ordering::SeqCst);
+            reply
+        }))
+    }
+}
+
+fn reply(body: Bytes) -> Reply {
+    let length = u32::try_from(body.len()).unwrap();
+    Reply {
+        chunks: vec![Bytes::copy_from_slice(&length.to_be_bytes()), body],
+        ..Reply::default()
+    }
+}
