@@ -5,7 +5,9 @@ import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.apache.kafka.common.utils.Exit;
 
 /**
@@ -29,12 +31,15 @@ public class Tools {
     private static int status;
     private static String text;
     private static ByteArrayOutputStream printed;
+    /** What a tool left for the end of the process, such as closing its producer. */
+    private static final List<Runnable> HOOKS = new ArrayList<>();
 
     public static void main(String[] arguments) throws Exception {
         PrintStream out = System.out;
         BufferedReader commands = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
         Exit.setExitProcedure(Tools::end);
         Exit.setHaltProcedure(Tools::end);
+        Exit.setShutdownHookAdder((name, hook) -> HOOKS.add(hook));
         for (String line = commands.readLine(); line != null; line = commands.readLine()) {
             String[] fields = line.split("\t", -1);
             ended = false;
@@ -44,6 +49,8 @@ public class Tools {
             System.setOut(capture);
             System.setErr(capture);
             run(fields[0], Arrays.copyOfRange(fields, 2, fields.length));
+            HOOKS.forEach(Runnable::run);
+            HOOKS.clear();
             out.print(text.isEmpty() || text.endsWith("\n") ? text : text + "\n");
             out.println(END + status);
             out.flush();
