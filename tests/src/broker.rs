@@ -22,12 +22,25 @@ const STOP_LIMIT: Duration = Duration::from_secs(30);
 const TRUSTSTORE_PASSWORD: &str = "changeit";
 
 /// What a scenario wants of the broker's configuration beyond the listeners.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Configuration {
-    /// More tables of the file, such as `[[namespace]]`; without one, the broker makes `dev`.
+    /// The namespace of the listeners that every broker here has.
+    pub(crate) namespace: String,
+    /// The file's other tables, `[[namespace]]` above all.
     pub(crate) tables: String,
     /// More listeners: name and namespace of each, all plaintext.
     pub(crate) listeners: Vec<(String, String)>,
+}
+
+impl Default for Configuration {
+    fn default() -> Self {
+        let tables = "[[namespace]]\nname = \"dev\"\n".to_owned();
+        Self {
+            namespace: "dev".to_owned(),
+            tables,
+            listeners: Vec::new(),
+        }
+    }
 }
 
 pub(crate) struct Broker {
@@ -248,21 +261,20 @@ fn configuration_file(configuration: &Configuration, last: &Runtime) -> String {
     } else {
         &last.admin
     };
-    let mut text = format!("[admin]\naddress = \"{admin}\"\n");
-    let mut listener = |name: &str, security: &str, namespace: Option<&str>| {
+    // As every test broker of Kafka has it: a group forms at once.
+    let mut text =
+        format!("[admin]\naddress = \"{admin}\"\n\n[limits]\nrebalance_delay = \"0s\"\n");
+    let mut listener = |name: &str, security: &str, namespace: &str| {
         text += &format!(
             "\n[[listener]]\nname = \"{name}\"\nprotocol = \"kafka\"\nsecurity = \"{security}\"\n\
-             address = \"{}\"\n",
+             address = \"{}\"\nnamespace = \"{namespace}\"\n",
             address(name)
         );
-        if let Some(namespace) = namespace {
-            text += &format!("namespace = \"{namespace}\"\n");
-        }
     };
-    listener("local", "plaintext", None);
-    listener("public", "sasl_tls", None);
+    listener("local", "plaintext", &configuration.namespace);
+    listener("public", "sasl_tls", &configuration.namespace);
     for (name, namespace) in &configuration.listeners {
-        listener(name, "plaintext", Some(namespace));
+        listener(name, "plaintext", namespace);
     }
     text + "\n" + &configuration.tables
 }

@@ -27,9 +27,4 @@ impl Deadline {
     pub(crate) fn passed(self) -> bool {
         self.left().is_zero()
     }
-
-    /// The earlier of this deadline and one `limit` from now.
-    pub(crate) fn at_most(self, limit: Duration) -> Self {
-        Self(self.0.min(now() + limit))
-    }
 }

@@ -52,6 +52,9 @@ struct Arguments {
     /// How many scenarios run at a time; by default as many as there are processors, at most 4.
     #[arg(long)]
     jobs: Option<usize>,
+    /// Write the last line, with the sums, to this file instead.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
 }
 
 fn main() -> Result<ExitCode> {
@@ -75,9 +78,12 @@ fn main() -> Result<ExitCode> {
         address => Target::Running(address.to_owned()),
     };
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let workers = arguments.jobs.unwrap_or(processors.min(4)).max(1);
+    let workers = arguments.jobs.unwrap_or_else(|| processors.min(4)).max(1);
     let summary = runner::play(entries, &World { tools, target }, workers);
-    println!("{summary}");
+    match arguments.summary {
+        Some(file) => std::fs::write(file, summary.to_string())?,
+        None => println!("{summary}"),
+    }
     Ok(if summary.failed == 0 {
         ExitCode::SUCCESS
     } else {

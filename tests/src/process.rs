@@ -86,7 +86,8 @@ impl Process {
         thread::spawn(move || {
             let ended = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
             while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), ended) {}
-            drop(sender.send(()));
+            // The receiver may be gone, with the process's owner.
+            sender.send(()).ok();
         });
         Ok(Self {
             name: name.to_owned(),

@@ -1,6 +1,7 @@
 //! The scenarios, by the programs they run.
 
 mod consumer_groups;
+mod container;
 mod durability;
 mod golang;
 mod kafka_tools;
@@ -23,6 +24,7 @@ const SUITES: &[Suite] = &[
     durability::SUITE,
     namespaces::SUITE,
     units::SUITE,
+    container::SUITE,
 ];
 
 /// All scenarios whose full name holds one of the filters; without filters, all.

@@ -101,7 +101,7 @@ impl Toolchains {
         installed(&self.containers, || {
             self.locked("apt", debian::install_containers)
         })
-        .map(|()| ())
+        .copied()
     }
 
     /// Installs all that can be; what can't is said later, by the scenario that needs it.

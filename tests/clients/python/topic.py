@@ -1,17 +1,17 @@
-"""Creates the topic of the environment with the given number of partitions and waits until it has leaders."""
+"""Creates the topic of the environment with the given number of partitions, then settings as
+`key=value`, and sees that it has leaders."""
 
 import sys
 
-from confluent_kafka.admin import AdminClient
 from confluent_kafka import KafkaError, KafkaException
-
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic
 
 from common import TOPIC, expect, librdkafka, ok
 
 admin = AdminClient(librdkafka())
 partitions = int(sys.argv[1])
-for future in admin.create_topics([NewTopic(TOPIC, partitions, 1)]).values():
+settings = dict(argument.split("=", 1) for argument in sys.argv[2:])
+for future in admin.create_topics([NewTopic(TOPIC, partitions, 1, config=settings)]).values():
     try:
         future.result(30)
     except KafkaException as error:
