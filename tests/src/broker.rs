@@ -164,6 +164,16 @@ impl Broker {
         sum.with_context(|| format!("no metric {name} with {label}"))
     }
 
+    /// The memory that the process has, as the kernel counts it.
+    pub(crate) fn memory_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line
+            .and_then(|line| line.split_whitespace().next())
+            .context("no VmRSS")?;
+        Ok(kib.parse::<u64>()? * 1024)
+    }
+
     /// Runs another command of the binary on this broker's data directory.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<String> {
         let output = Command::new(&self.binary)

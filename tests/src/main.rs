@@ -11,6 +11,7 @@ mod clock;
 mod endpoint;
 mod oracle;
 mod process;
+mod raw;
 mod runner;
 mod scenario;
 mod skip;

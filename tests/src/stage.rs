@@ -123,6 +123,10 @@ impl<'world> Stage<'world> {
             .ok_or_else(|| Skip("no broker".to_owned()).into())
     }
 
+    pub(crate) fn target(&self) -> &'world Target {
+        self.target
+    }
+
     /// The binary under test.
     pub(crate) fn binary(&self) -> Result<&'world Path> {
         match self.target {

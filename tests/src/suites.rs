@@ -1,5 +1,6 @@
 //! The scenarios, by the programs they run.
 
+mod bad_input;
 mod consumer_groups;
 mod container;
 mod durability;
@@ -23,6 +24,7 @@ const SUITES: &[Suite] = &[
     node::SUITE,
     durability::SUITE,
     namespaces::SUITE,
+    bad_input::SUITE,
     units::SUITE,
     container::SUITE,
 ];
