@@ -193,6 +193,15 @@ fn create(raw: &mut Raw, topic: &str) -> Result<i16> {
     reply.int16()
 }
 
+/// Creates a topic and waits until it can be read: Kafka's answer comes a moment too early.
+fn create_readable(stage: &Stage<'_>, raw: &mut Raw, topic: &str) -> Result<()> {
+    ensure!(create(raw, topic)? == 0, "the topic was not created");
+    while fetch(raw, topic, 0, 0)? != 0 {
+        ensure!(!stage.deadline().passed(), "the topic can't be read");
+    }
+    Ok(())
+}
+
 /// Sends records to partition 0, and returns the error and the base offset.
 fn produce(raw: &mut Raw, topic: &str, records: &[u8]) -> Result<(i16, i64)> {
     let request = produce_head()
@@ -212,7 +221,7 @@ fn spoilt_batches(stage: &mut Stage<'_>) -> Result<()> {
     let bootstrap = stage.plain()?.bootstrap;
     let topic = stage.name("spoilt");
     let mut raw = Raw::connect(&bootstrap)?;
-    ensure!(create(&mut raw, &topic)? == 0, "the topic was not created");
+    create_readable(stage, &mut raw, &topic)?;
     ensure!(
         produce(&mut raw, &topic, &Batch::good(3).bytes())? == (0, 0),
         "a good batch"
@@ -294,7 +303,7 @@ fn offsets(stage: &mut Stage<'_>) -> Result<()> {
     let bootstrap = stage.plain()?.bootstrap;
     let topic = stage.name("offsets");
     let mut raw = Raw::connect(&bootstrap)?;
-    ensure!(create(&mut raw, &topic)? == 0, "the topic was not created");
+    create_readable(stage, &mut raw, &topic)?;
     produce(&mut raw, &topic, &Batch::good(3).bytes())?;
     let cases = [
         (0, 0, 0),
