@@ -98,6 +98,14 @@ impl Broker {
         self.await_ready()
     }
 
+    /// Puts other tables into its configuration file and tells it to look.
+    pub(crate) fn reload(&mut self, tables: &str) -> Result<()> {
+        tables.clone_into(&mut self.configuration.tables);
+        let text = configuration_file(&self.configuration, &self.runtime);
+        fs::write(self.folder.join("tidegate.toml"), text)?;
+        self.process.signal(Signal::HUP)
+    }
+
     /// Ends it as an operator would, and sees that it ends well.
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.process.signal(Signal::TERM)?;
@@ -193,7 +201,8 @@ impl Broker {
     }
 
     fn connection_string(&self, namespace: Option<&str>) -> Result<String> {
-        let mut arguments = vec!["connection-string"];
+        let file = self.folder.join("tidegate.toml").display().to_string();
+        let mut arguments = vec!["connection-string", "--config", &file];
         if let Some(namespace) = namespace {
             arguments.extend(["--namespace", namespace]);
         }

@@ -8,6 +8,7 @@ mod golang;
 mod kafka_tools;
 mod namespaces;
 mod node;
+mod operator;
 mod python;
 mod spring;
 mod units;
@@ -25,6 +26,7 @@ const SUITES: &[Suite] = &[
     durability::SUITE,
     namespaces::SUITE,
     bad_input::SUITE,
+    operator::SUITE,
     units::SUITE,
     container::SUITE,
 ];
