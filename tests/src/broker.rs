@@ -26,10 +26,19 @@ const TRUSTSTORE_PASSWORD: &str = "changeit";
 pub(crate) struct Configuration {
     /// The namespace of the listeners that every broker here has.
     pub(crate) namespace: String,
+    /// Lines of `[limits]`.
+    pub(crate) limits: String,
     /// The file's other tables, `[[namespace]]` above all.
     pub(crate) tables: String,
-    /// More listeners: name and namespace of each, all plaintext.
-    pub(crate) listeners: Vec<(String, String)>,
+    pub(crate) listeners: Vec<ExtraListener>,
+}
+
+/// A listener beside the two that every broker here has.
+#[derive(Clone)]
+pub(crate) struct ExtraListener {
+    pub(crate) name: &'static str,
+    pub(crate) security: &'static str,
+    pub(crate) namespace: &'static str,
 }
 
 impl Default for Configuration {
@@ -37,6 +46,7 @@ impl Default for Configuration {
         let tables = "[[namespace]]\nname = \"dev\"\n".to_owned();
         Self {
             namespace: "dev".to_owned(),
+            limits: String::new(),
             tables,
             listeners: Vec::new(),
         }
@@ -102,7 +112,7 @@ impl Broker {
     pub(crate) fn reload(&mut self, tables: &str) -> Result<()> {
         tables.clone_into(&mut self.configuration.tables);
         let text = configuration_file(&self.configuration, &self.runtime);
-        fs::write(self.folder.join("tidegate.toml"), text)?;
+        fs::write(self.configuration_file(), text)?;
         self.process.signal(Signal::HUP)
     }
 
@@ -123,6 +133,10 @@ impl Broker {
         fs::read_to_string(self.process.log()).context("read the broker's log")
     }
 
+    pub(crate) fn configuration_file(&self) -> PathBuf {
+        self.folder.join("tidegate.toml")
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.join("data")
     }
@@ -132,7 +146,7 @@ impl Broker {
         self.listener("local")
     }
 
-    /// A plaintext listener of this name.
+    /// A listener of this name, to be used without login.
     pub(crate) fn listener(&self, name: &str) -> Result<Endpoint> {
         Ok(Endpoint {
             bootstrap: self.address(name)?.to_owned(),
@@ -200,8 +214,8 @@ impl Broker {
         Ok(text)
     }
 
-    fn connection_string(&self, namespace: Option<&str>) -> Result<String> {
-        let file = self.folder.join("tidegate.toml").display().to_string();
+    pub(crate) fn connection_string(&self, namespace: Option<&str>) -> Result<String> {
+        let file = self.configuration_file().display().to_string();
         let mut arguments = vec!["connection-string", "--config", &file];
         if let Some(namespace) = namespace {
             arguments.extend(["--namespace", namespace]);
@@ -281,8 +295,9 @@ fn configuration_file(configuration: &Configuration, last: &Runtime) -> String {
         &last.admin
     };
     // As every test broker of Kafka has it: a group forms at once.
+    let limits = &configuration.limits;
     let mut text =
-        format!("[admin]\naddress = \"{admin}\"\n\n[limits]\nrebalance_delay = \"0s\"\n");
+        format!("[admin]\naddress = \"{admin}\"\n\n[limits]\nrebalance_delay = \"0s\"\n{limits}");
     let mut listener = |name: &str, security: &str, namespace: &str| {
         text += &format!(
             "\n[[listener]]\nname = \"{name}\"\nprotocol = \"kafka\"\nsecurity = \"{security}\"\n\
@@ -292,8 +307,8 @@ fn configuration_file(configuration: &Configuration, last: &Runtime) -> String {
     };
     listener("local", "plaintext", &configuration.namespace);
     listener("public", "sasl_tls", &configuration.namespace);
-    for (name, namespace) in &configuration.listeners {
-        listener(name, "plaintext", namespace);
+    for extra in &configuration.listeners {
+        listener(extra.name, extra.security, extra.namespace);
     }
     text + "\n" + &configuration.tables
 }

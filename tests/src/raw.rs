@@ -175,6 +175,14 @@ impl Fields {
         Ok(i64::from_be_bytes(self.take()?))
     }
 
+    pub(crate) fn string(&mut self) -> Result<String> {
+        let length = usize::try_from(self.int16()?).unwrap_or(0);
+        let bytes = self.bytes.get(self.position..self.position + length);
+        let text = String::from_utf8_lossy(bytes.context("the reply is too short")?).into_owned();
+        self.position += length;
+        Ok(text)
+    }
+
     pub(crate) fn skip_string(&mut self) -> Result<()> {
         let length = self.int16()?;
         self.position += usize::try_from(length).unwrap_or(0);
@@ -209,6 +217,22 @@ impl Batch {
         }
     }
 
+    /// A good one with a single record of half a MiB of the letter `x`.
+    pub(crate) fn large() -> Self {
+        const VALUE_BYTES: usize = 1 << 19;
+        let mut body = vec![0, 0, 0, 1];
+        zigzag(&mut body, VALUE_BYTES);
+        body.resize(body.len() + VALUE_BYTES, b'x');
+        body.push(0);
+        let mut records = Vec::new();
+        zigzag(&mut records, body.len());
+        records.extend(body);
+        Self {
+            records,
+            ..Self::good(1)
+        }
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut summed = Vec::new();
         summed.extend(self.attributes.to_be_bytes());
@@ -228,4 +252,14 @@ impl Batch {
         bytes.extend(summed);
         bytes
     }
+}
+
+/// Writes a positive number as records have it.
+fn zigzag(bytes: &mut Vec<u8>, value: usize) {
+    let mut rest = value * 2;
+    while rest >= 0x80 {
+        bytes.push(u8::try_from(rest & 0x7f).unwrap_or_default() | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(u8::try_from(rest).unwrap_or_default());
 }

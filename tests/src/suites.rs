@@ -3,9 +3,11 @@
 mod bad_input;
 mod consumer_groups;
 mod container;
+mod disk;
 mod durability;
 mod golang;
 mod kafka_tools;
+mod login;
 mod namespaces;
 mod node;
 mod operator;
@@ -25,7 +27,9 @@ const SUITES: &[Suite] = &[
     node::SUITE,
     durability::SUITE,
     namespaces::SUITE,
+    login::SUITE,
     bad_input::SUITE,
+    disk::SUITE,
     operator::SUITE,
     units::SUITE,
     container::SUITE,

@@ -176,6 +176,30 @@ fn program(name: &str) -> Result<PathBuf> {
     found.ok_or_else(|| Skip(format!("no {name}")).into())
 }
 
+/// A skip if the first number that a program says of its version is below `least`.
+fn at_least(program: &Path, argument: &str, least: u32) -> Result<()> {
+    let output = Command::new(program)
+        .arg(argument)
+        .output()
+        .context("ask for a version")?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let number: String = said
+        .chars()
+        .skip_while(|character| !character.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect();
+    if number.parse().is_ok_and(|number: u32| number >= least) {
+        return Ok(());
+    }
+    let name = program
+        .file_name()
+        .unwrap_or_default()
+        .display()
+        .to_string();
+    Err(Skip(format!("{name} is older than {least}")).into())
+}
+
 /// Copies the files of a folder, not the folders in it.
 fn copy_files(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from).with_context(|| format!("read {}", from.display()))? {

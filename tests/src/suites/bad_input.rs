@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 
+use crate::broker::Configuration;
 use crate::raw::{Answer, Batch, Raw, Request};
 use crate::scenario::{Scenario, Suite};
 use crate::stage::{Stage, Target};
@@ -20,6 +21,10 @@ pub(super) const SUITE: Suite = Suite {
         Scenario::new("spoilt batches are refused by their codes", spoilt_batches),
         Scenario::new("offsets out of range are told as such", offsets),
         Scenario::new("bad topic names are refused", topic_names),
+        Scenario::new(
+            "clients that stop reading hold up no one else",
+            slow_readers,
+        ),
         Scenario::new("false lengths cost the broker no memory", memory),
     ],
 };
@@ -178,7 +183,7 @@ fn join_head() -> Request {
         .string("consumer")
 }
 
-fn create(raw: &mut Raw, topic: &str) -> Result<i16> {
+pub(super) fn create(raw: &mut Raw, topic: &str) -> Result<i16> {
     let request = Request::new(19, 2)
         .int32(1)
         .string(topic)
@@ -203,7 +208,7 @@ fn create_readable(stage: &Stage<'_>, raw: &mut Raw, topic: &str) -> Result<()> 
 }
 
 /// Sends records to partition 0, and returns the error and the base offset.
-fn produce(raw: &mut Raw, topic: &str, records: &[u8]) -> Result<(i16, i64)> {
+pub(super) fn produce(raw: &mut Raw, topic: &str, records: &[u8]) -> Result<(i16, i64)> {
     let request = produce_head()
         .int32(1)
         .string(topic)
@@ -283,7 +288,7 @@ fn spoilt_batches(stage: &mut Stage<'_>) -> Result<()> {
 }
 
 /// The error of a fetch of partition 0 from this offset.
-fn fetch(raw: &mut Raw, topic: &str, partition: i32, offset: i64) -> Result<i16> {
+pub(super) fn fetch(raw: &mut Raw, topic: &str, partition: i32, offset: i64) -> Result<i16> {
     let request = Request::new(1, 4)
         .int32(-1)
         .int32(100)
@@ -348,6 +353,55 @@ fn topic_names(stage: &mut Stage<'_>) -> Result<()> {
     let longest = "a".repeat(249);
     let code = create(&mut raw, &longest)?;
     ensure!(code == 0, "the longest good name is answered with {code}");
+    Ok(())
+}
+
+/// Fetch 4 with room for a MiB.
+fn fetch_request(topic: &str, partition: i32, offset: i64) -> Request {
+    let request = Request::new(1, 4)
+        .int32(-1)
+        .int32(100)
+        .int32(1)
+        .int32(1 << 20)
+        .raw(&[0]);
+    let request = request.int32(1).string(topic).int32(1).int32(partition);
+    request.int64(offset).int32(1 << 20)
+}
+
+fn slow_readers(stage: &mut Stage<'_>) -> Result<()> {
+    let limits = "outgoing_bytes_max = \"64MiB\"\n".to_owned();
+    let configuration = Configuration {
+        limits,
+        ..Configuration::default()
+    };
+    let bootstrap = stage.configured(configuration)?.plain()?.bootstrap;
+    let mut raw = Raw::connect(&bootstrap)?;
+    ensure!(create(&mut raw, "slow")? == 0, "the topic was not created");
+    let batch = Batch::large().bytes();
+    for _ in 0..4 {
+        ensure!(produce(&mut raw, "slow", &batch)?.0 == 0, "a good batch");
+    }
+    let before = stage.own_broker()?.memory_bytes()?;
+    let mut held = Vec::new();
+    for _ in 0..50 {
+        let mut reader = Raw::connect(&bootstrap)?;
+        reader.say(&fetch_request("slow", 0, 0).frame().repeat(20));
+        held.push(reader);
+    }
+    for _ in 0..20 {
+        ensure!(
+            produce(&mut raw, "slow", &batch)?.0 == 0,
+            "a good batch beside slow readers"
+        );
+    }
+    alive(&mut Raw::connect(&bootstrap)?)?;
+    let growth = stage.own_broker()?.memory_bytes()?.saturating_sub(before);
+    ensure!(
+        growth < 2 * GROWTH_BYTES_MAX,
+        "the broker grew by {growth} bytes"
+    );
+    drop(held);
+    ensure!(fetch(&mut raw, "slow", 0, 0)? == 0, "a reader that reads");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
-use crate::broker::Configuration;
+use crate::broker::{Configuration, ExtraListener};
 use crate::endpoint::Endpoint;
 use crate::scenario::{Scenario, Suite};
 use crate::stage::Stage;
@@ -30,8 +30,13 @@ struct Listed {
 fn configuration() -> Configuration {
     Configuration {
         namespace: "alpha".to_owned(),
+        limits: String::new(),
         tables: "[[namespace]]\nname = \"alpha\"\n\n[[namespace]]\nname = \"beta\"\n".to_owned(),
-        listeners: vec![("second".to_owned(), "beta".to_owned())],
+        listeners: vec![ExtraListener {
+            name: "second",
+            security: "plaintext",
+            namespace: "beta",
+        }],
     }
 }
 

@@ -31,8 +31,7 @@ pub(super) fn install(folder: &Path, sources: &Path) -> Result<Go> {
         .arg("./...")
         .env("GOMODCACHE", folder.join("modules"))
         .env("GOCACHE", folder.join("cache"))
-        .env("GOFLAGS", "-modcacherw -mod=readonly")
-        .env("GOTOOLCHAIN", "local");
+        .env("GOFLAGS", "-modcacherw -mod=readonly");
     std::fs::create_dir_all(&binaries)?;
     step(build, "go build", folder)?;
     Ok(Go { binaries })

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::{once, program, step};
+use super::{at_least, once, program, step};
 
 /// The Maven projects in `tests/clients/java`.
 pub(super) const PROJECTS: [&str; 4] = [
@@ -47,9 +47,9 @@ impl Java {
 pub(super) fn find() -> Result<Java> {
     program("mvn")?;
     program("javac")?;
-    Ok(Java {
-        java: program("java")?,
-    })
+    let java = program("java")?;
+    at_least(&java, "-version", 17)?;
+    Ok(Java { java })
 }
 
 /// Copies a project's libraries, and compiles its classes, into `folder`.

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::{copy_files, once, program, step};
+use super::{at_least, copy_files, once, program, step};
 
 pub(crate) struct Node {
     node: PathBuf,
@@ -26,6 +26,7 @@ impl Node {
 
 pub(super) fn install(folder: &Path, sources: &Path) -> Result<Node> {
     let node = program("node")?;
+    at_least(&node, "--version", 20)?;
     let npm = program("npm")?;
     let sources = sources.join("node");
     copy_files(&sources, folder)?;
