@@ -183,6 +183,16 @@ impl Fields {
         Ok(text)
     }
 
+    /// Length and bytes of a field such as Fetch's records.
+    pub(crate) fn bytes(&mut self) -> Result<&[u8]> {
+        let length = usize::try_from(self.int32()?).unwrap_or(0);
+        let start = self.position;
+        self.position += length;
+        self.bytes
+            .get(start..self.position)
+            .context("the reply is too short")
+    }
+
     pub(crate) fn skip_string(&mut self) -> Result<()> {
         let length = self.int16()?;
         self.position += usize::try_from(length).unwrap_or(0);

@@ -287,21 +287,29 @@ fn spoilt_batches(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The error of a fetch of partition 0 from this offset.
+/// The error of a fetch of a partition from this offset.
 pub(super) fn fetch(raw: &mut Raw, topic: &str, partition: i32, offset: i64) -> Result<i16> {
-    let request = Request::new(1, 4)
-        .int32(-1)
-        .int32(100)
-        .int32(1)
-        .int32(1 << 20)
-        .raw(&[0]);
-    let request = request.int32(1).string(topic).int32(1).int32(partition);
-    let mut reply = raw.ask(&request.int64(offset).int32(1 << 20))?;
+    Ok(fetch_batches(raw, topic, partition, offset)?.0)
+}
+
+/// The error and the batches of a fetch of a partition from this offset.
+pub(super) fn fetch_batches(
+    raw: &mut Raw,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<(i16, Vec<u8>)> {
+    let mut reply = raw.ask(&fetch_request(topic, partition, offset))?;
     let (_throttle, topics) = (reply.int32()?, reply.int32()?);
     ensure!(topics == 1, "{topics} topics in the reply");
     reply.skip_string()?;
     let (_partitions, _partition) = (reply.int32()?, reply.int32()?);
-    reply.int16()
+    let error = reply.int16()?;
+    let (_high_watermark, _last_stable) = (reply.int64()?, reply.int64()?);
+    for _ in 0..reply.int32()?.max(0) {
+        let (_producer, _first_offset) = (reply.int64()?, reply.int64()?);
+    }
+    Ok((error, reply.bytes()?.to_vec()))
 }
 
 fn offsets(stage: &mut Stage<'_>) -> Result<()> {

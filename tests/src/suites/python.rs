@@ -2,7 +2,9 @@
 
 use anyhow::{Result, ensure};
 
+use super::bad_input::fetch_batches;
 use crate::endpoint::Endpoint;
+use crate::raw::Raw;
 use crate::scenario::{Scenario, Suite};
 use crate::stage::Stage;
 
@@ -23,6 +25,7 @@ pub(super) const SUITE: Suite = Suite {
             "every codec, acks and part of a message goes round, plaintext",
             settings_in_plaintext,
         ),
+        Scenario::new("each codec is stored as it was sent", codecs),
         Scenario::new(
             "kafka-python runs in plaintext and over SASL_SSL",
             kafka_python,
@@ -60,6 +63,36 @@ fn settings_in_plaintext(stage: &mut Stage<'_>) -> Result<()> {
     stage.tools.python()?;
     let endpoint = stage.plain()?;
     program(stage, &endpoint, "settings.py")
+}
+
+/// Codecs by their number in a batch's attributes.
+const CODECS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
+/// Where a batch has its attributes.
+const ATTRIBUTES_AT: usize = 21;
+/// Partitions of a topic that is created by its first use, at most.
+const PARTITIONS_MAX: i32 = 4;
+
+fn codecs(stage: &mut Stage<'_>) -> Result<()> {
+    let python = stage.tools.python()?;
+    let endpoint = stage.plain()?;
+    let mut raw = Raw::connect(&endpoint.bootstrap)?;
+    for (number, codec) in CODECS.iter().enumerate() {
+        let topic = stage.name(codec);
+        let mut command = python.program("settings.py");
+        command.arg(codec);
+        stage.check(endpoint.equip(command, &topic, &topic), "settings.py")?;
+        let mut batches = 0;
+        for partition in 0..PARTITIONS_MAX {
+            let (_, bytes) = fetch_batches(&mut raw, &topic, partition, 0)?;
+            if let Some(attributes) = bytes.get(ATTRIBUTES_AT..ATTRIBUTES_AT + 2) {
+                let stored = usize::from(attributes[1] & 7);
+                ensure!(stored == number, "{codec} is stored as {}", CODECS[stored]);
+                batches += 1;
+            }
+        }
+        ensure!(batches > 0, "{codec}: nothing is stored");
+    }
+    Ok(())
 }
 
 fn kafka_python(stage: &mut Stage<'_>) -> Result<()> {
@@ -116,7 +149,7 @@ fn kcat_round(stage: &mut Stage<'_>, endpoint: &Endpoint) -> Result<()> {
     };
     let topic = stage.name(&format!("kcat-{login}"));
     let mut expected = Vec::new();
-    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+    for codec in CODECS {
         let mut command = kcat_command(stage, endpoint)?;
         command.args(["-P", "-t", &topic, "-K", ":", "-z", codec, "-X", "acks=all"]);
         let mut producer = stage.start(command, "kcat")?;
