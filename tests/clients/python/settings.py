@@ -9,7 +9,8 @@ from confluent_kafka import Consumer, Producer, TIMESTAMP_CREATE_TIME
 from common import GROUP, TOPIC, event_hubs, expect, ok
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-ACKS = ["0", "1", "all"]
+# What is sent with acks=0 to a topic that is just being made may be lost, so that comes last.
+ACKS = ["all", "1", "0"]
 COUNT = 24
 # Long and repetitive: a codec that was silently switched off shows in the bytes sent.
 FILLER = "event hub " * 400
