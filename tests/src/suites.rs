@@ -18,7 +18,9 @@ mod units;
 use crate::runner::Entry;
 use crate::scenario::Suite;
 
+/// The longest first: they mostly wait, while others run beside them.
 const SUITES: &[Suite] = &[
+    units::SUITE,
     python::SUITE,
     consumer_groups::SUITE,
     spring::SUITE,
@@ -31,7 +33,6 @@ const SUITES: &[Suite] = &[
     bad_input::SUITE,
     disk::SUITE,
     operator::SUITE,
-    units::SUITE,
     container::SUITE,
 ];
 
