@@ -198,7 +198,7 @@ impl Core {
         }
         drop(queue);
         if was_empty {
-            self.queue_filled.notify_one();
+            self.wake_writer();
         }
         Ok(())
     }
@@ -224,7 +224,7 @@ impl Core {
             done: Some(done),
         });
         drop(queue);
-        self.queue_filled.notify_one();
+        self.wake_writer();
         Ok(())
     }
 
@@ -306,7 +306,7 @@ impl Core {
         if is_worth_it && !queue.closing && self.prepare(1, 0) {
             self.roll(&mut queue);
             drop(queue);
-            self.queue_filled.notify_one();
+            self.wake_writer();
         }
     }
 
