@@ -129,7 +129,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
 
     /// Closes the stream so that what was written last arrives: a socket closed with unread bytes
     /// would cut it off, so those are drained for a while.
-    pub(crate) async fn close(mut self) {
+    pub(crate) async fn close(mut self: Box<Self>) {
         let linger = self.shared.limits.linger;
         let polite = async {
             self.io.shutdown().await?;

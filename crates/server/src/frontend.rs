@@ -18,9 +18,9 @@ pub trait Frontend: Send + Sync + 'static {
 /// One connection as its protocol sees it.
 pub trait Session: Send + 'static {
     /// Judges the next frame by its four-byte length prefix and as many of the following bytes as
-    /// have arrived (all that will be asked for have, once there are eight or the frame is
-    /// shorter). Gives the frame's length without the prefix. Called before anything is allocated
-    /// for the frame, and again when the first bytes are there.
+    /// have arrived; gives the frame's length without the prefix. Called before anything is
+    /// allocated for the frame: as soon as the prefix is there, and last when eight bytes more (or
+    /// the whole of a shorter frame) are.
     ///
     /// # Errors
     /// Why the connection is closed instead.

@@ -15,7 +15,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    BindError, Certificates, End, Frontend, Limits, ListenerSettings, Peer,
+    BindError, Certificates, End, Frontend, Limits, ListenerSettings, Peer, Session,
     budget::Pool,
     connection::{Connection, Shared},
     doors::Doors,
@@ -265,6 +265,8 @@ impl<F: Frontend> Listener<F> {
         }
     }
 
+    /// A connection's whole life. What is large here would be kept by every idle connection, so the
+    /// handshake and the goodbye have memory of their own, for as long as they last.
     async fn serve(&self, stream: TcpStream, remote: SocketAddr) {
         let open = self.metrics.open();
         let local = stream.local_addr().unwrap_or(remote);
@@ -272,14 +274,13 @@ impl<F: Frontend> Listener<F> {
         let name = &self.settings.name;
         debug!(listener = name, %remote, "connection opened");
         let (end, who) = match &self.tls {
-            None => self.converse(stream, remote, local, None).await,
-            Some(Tls(acceptor)) => match self.handshake(acceptor, stream).await {
-                Ok(stream) => {
-                    let server_name = stream.get_ref().1.server_name().map(str::to_owned);
-                    self.converse(stream, remote, local, server_name).await
+            None => converse(self.open(stream, remote, local, None), self.phases.clone()).await,
+            Some(Tls(acceptor)) => {
+                match Box::pin(self.handshake(acceptor, stream, remote, local)).await {
+                    Ok(connection) => converse(connection, self.phases.clone()).await,
+                    Err(end) => (end, String::new()),
                 }
-                Err(end) => (end, String::new()),
-            },
+            }
         };
         drop(open);
         if end.is_ordinary() {
@@ -293,7 +294,9 @@ impl<F: Frontend> Listener<F> {
         &self,
         acceptor: &TlsAcceptor,
         stream: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, End> {
+        remote: SocketAddr,
+        local: SocketAddr,
+    ) -> Result<Box<Connection<TlsStream<TcpStream>, F::Session>>, End> {
         let limit = self.shared.limits.handshake_timeout;
         let handshake = async {
             let mut first = [0; 4];
@@ -304,47 +307,55 @@ impl<F: Frontend> Listener<F> {
             sniff::on_tls(first.get(..count).unwrap_or_default())?;
             acceptor.accept(stream).await.map_err(End::Handshake)
         };
-        timeout(limit, handshake)
+        let stream = timeout(limit, handshake)
             .await
-            .unwrap_or(Err(End::HandshakeTooSlow(limit)))
+            .unwrap_or(Err(End::HandshakeTooSlow(limit)))?;
+        let server_name = stream.get_ref().1.server_name().map(str::to_owned);
+        Ok(self.open(stream, remote, local, server_name))
     }
 
-    async fn converse<I: AsyncRead + AsyncWrite + Unpin>(
+    fn open<I: AsyncRead + AsyncWrite + Unpin>(
         &self,
         io: I,
         remote: SocketAddr,
         local: SocketAddr,
         tls_server_name: Option<String>,
-    ) -> (End, String) {
+    ) -> Box<Connection<I, F::Session>> {
         let session = self.frontend.open(Peer {
             remote,
             local,
             listener: Arc::clone(&self.settings),
             tls_server_name,
         });
-        let mut connection = Connection::new(io, session, Arc::clone(&self.shared));
-        let mut phases = self.phases.clone();
-        // Both can be dropped half-way: the connection keeps its state.
-        let ended = tokio::select! {
-            end = connection.run() => Some(end),
-            () = phases.reach(Phase::Drain) => None,
-        };
-        let end = match ended {
-            Some(end) => end,
-            None => {
-                connection.drain();
-                connection.run().await
-            }
-        };
-        let who = connection.describe();
-        if !matches!(
-            end,
-            End::ClientClosed | End::ClientClosedInFrame | End::Broken(_)
-        ) {
-            connection.close().await;
-        }
-        (end, who)
+        Box::new(Connection::new(io, session, Arc::clone(&self.shared)))
     }
+}
+
+/// Serves until the client, the server or a fault ends it; gives the end and who it was.
+async fn converse<I: AsyncRead + AsyncWrite + Unpin, S: Session>(
+    mut connection: Box<Connection<I, S>>,
+    mut phases: Phases,
+) -> (End, String) {
+    // Both can be dropped half-way: the connection keeps its state.
+    let ended = tokio::select! {
+        end = connection.run() => Some(end),
+        () = phases.reach(Phase::Drain) => None,
+    };
+    let end = match ended {
+        Some(end) => end,
+        None => {
+            connection.drain();
+            connection.run().await
+        }
+    };
+    let who = connection.describe();
+    if !matches!(
+        end,
+        End::ClientClosed | End::ClientClosedInFrame | End::Broken(_)
+    ) {
+        Box::pin(connection.close()).await;
+    }
+    (end, who)
 }
 
 /// Small replies leave at once, and dead machines are noticed.

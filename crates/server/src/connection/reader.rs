@@ -4,6 +4,7 @@
 use std::{
     future::Future,
     io,
+    mem::MaybeUninit,
     pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Instant,
@@ -166,8 +167,8 @@ impl Reader {
         io: &mut I,
         now: Instant,
     ) -> Poll<Result<(), End>> {
-        let mut scratch = [0; SCRATCH_BYTES];
-        let mut buffer = ReadBuf::new(&mut scratch);
+        let mut scratch = [const { MaybeUninit::uninit() }; SCRATCH_BYTES];
+        let mut buffer = ReadBuf::uninit(&mut scratch);
         let result = ready!(Pin::new(io).poll_read(context, &mut buffer));
         self.check(result.map(|()| buffer.filled().len()))?;
         if self.ahead.is_empty() {
