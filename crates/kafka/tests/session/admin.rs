@@ -152,7 +152,8 @@ async fn configurations_are_described_and_altered() {
         .with_configs(vec![set.clone()]);
     let alter = IncrementalAlterConfigsRequest::default().with_resources(vec![resource.clone()]);
     let dry = alter.clone().with_validate_only(true);
-    assert_eq!(client.call(1, &dry).await.responses[0].error_code, 0);
+    let validated = &client.call(1, &dry).await.responses[0];
+    assert_eq!((validated.error_code, &validated.error_message), (0, &None));
     assert_eq!(
         config(&mut client, "orders", "retention.ms").await.0,
         "60000"
