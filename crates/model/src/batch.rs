@@ -19,6 +19,7 @@
 //! ```
 
 mod build;
+pub mod compression;
 mod header;
 mod record;
 mod varint;

@@ -1,0 +1,347 @@
+//! `tidegate serve`: puts the parts together, says where they are, and takes them apart again.
+//!
+//! ```text
+//! settings -> data directory (locked) -> keys, certificates -> hub (recovers) -> listeners
+//!                                                                       SIGHUP: reload
+//!                                                                       SIGTERM: drain, close
+//! ```
+
+mod reload;
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use model::Timestamp;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use server::{
+    CertificateFiles, Certificates, KafkaFrontend, LatencyMetrics,
+    admin::{AdminRunning, Readiness},
+    clock::SystemClock,
+    metrics::{ConnectionMetrics, Metrics},
+};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{error, info, warn};
+
+use self::reload::Reloader;
+use crate::{
+    arguments::ServeArguments,
+    banner::Banner,
+    certificates::{self, CertificateWish, Ensured, TlsPaths},
+    data_directory::DataDirectory,
+    logging, lower, output, reach,
+    runtime::{RunningListener, Runtime},
+    secrets::Secrets,
+    settings::{Layers, Settings, Sources},
+};
+
+/// Of the time for stopping, the part that requests in flight may take; the rest is the log's.
+const DRAIN_SHARE: f64 = 0.7;
+
+/// Serves until a signal says otherwise.
+pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
+    let sources = Sources::from_process(arguments.settings.config.clone(), arguments.flags());
+    let layers = Layers::read(&sources)?;
+    let settings = Settings::from_layers(&layers)?;
+    logging::start(&settings.log)?;
+    raise_descriptor_limit();
+    let directory = DataDirectory::open(&settings.storage.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let prepared = Prepared {
+        sources,
+        layers,
+        settings,
+        directory,
+    };
+    let outcome = runtime.block_on(prepared.serve());
+    // Whatever still blocks a thread has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// Everything before the first listener.
+struct Prepared {
+    sources: Sources,
+    layers: Layers,
+    settings: Settings,
+    directory: DataDirectory,
+}
+
+/// The parts at work.
+struct Broker {
+    hub: Arc<hub::Hub>,
+    listeners: server::Running,
+    admin: AdminRunning,
+    readiness: Readiness,
+}
+
+impl Prepared {
+    async fn serve(self) -> anyhow::Result<ExitCode> {
+        let mut signals = Signals::new()?;
+        let data_dir = self.directory.path().to_owned();
+        let first_start = !Secrets::path(&data_dir).exists();
+        let secrets = Secrets::ensure(&data_dir, &self.settings)?;
+        let certificates = load_certificates(&self.settings, &self.directory)?;
+        let listeners = self
+            .settings
+            .listeners
+            .iter()
+            .map(lower::listener)
+            .collect();
+        // The addresses are taken before the log is opened: a clash must not cost a recovery.
+        let bound = server::bind(listeners, certificates.clone())?;
+        let admin = server::admin::bind(&self.settings.admin.address.to_string())?;
+        let runtime = self.describe(&bound.addresses(), admin.address().to_string());
+
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), commit())?;
+        let connection_metrics = ConnectionMetrics::new(&metrics)?;
+        let latency = LatencyMetrics::new(&metrics)?;
+        let hub = self.open_hub(&secrets)?;
+        let readiness = Readiness::default();
+        let admin = admin.serve(Arc::new(metrics), readiness.clone());
+        let clock = Arc::new(SystemClock);
+        let kafka = kafka::Kafka::new(Arc::clone(&hub), clock, lower::kafka_limits(&self.settings));
+        let frontend = Arc::new(KafkaFrontend::new(kafka, latency));
+        let limits = lower::server_limits(&self.settings);
+        let broker = Broker {
+            hub: Arc::clone(&hub),
+            listeners: bound.serve(&frontend, limits, &connection_metrics),
+            admin,
+            readiness,
+        };
+        broker.readiness.set(true);
+        runtime.write(&data_dir)?;
+        self.announce(&runtime, &secrets, first_start)?;
+        notify(&[sd_notify::NotifyState::Ready]);
+
+        let patience = self.settings.limits.shutdown_timeout;
+        let mut reloader = Reloader {
+            sources: self.sources,
+            layers: self.layers,
+            directory: self.directory,
+            certificates,
+            hub,
+        };
+        signals.until_stop(&mut reloader).await;
+        broker.stop(patience, &mut signals, &data_dir).await
+    }
+
+    fn open_hub(&self, secrets: &Secrets) -> anyhow::Result<Arc<hub::Hub>> {
+        let settings = lower::hub_settings(&self.settings, secrets)?;
+        let started = server::clock::now().monotonic;
+        let data_dir = self.directory.path();
+        let hub = hub::Hub::open(data_dir, settings, Arc::new(SystemClock))
+            .with_context(|| format!("open the data directory {}", data_dir.display()))?;
+        let took = server::clock::now().monotonic - started;
+        info!(data_dir = %data_dir.display(), took_ms = took.as_millis(), "the log is open");
+        Ok(hub)
+    }
+
+    fn describe(&self, addresses: &[(String, std::net::SocketAddr)], admin: String) -> Runtime {
+        let listeners = self.settings.listeners.iter().zip(addresses);
+        Runtime {
+            pid: std::process::id(),
+            admin,
+            config: self
+                .sources
+                .file
+                .as_deref()
+                .and_then(|file| file.canonicalize().ok()),
+            listener: listeners
+                .map(|(listener, (name, address))| RunningListener {
+                    name: name.clone(),
+                    security: listener.security.word().to_owned(),
+                    address: address.to_string(),
+                    namespace: listener.namespace.clone(),
+                })
+                .collect(),
+        }
+    }
+
+    /// The banner for people, or one entry for machines that read the log.
+    fn announce(
+        &self,
+        runtime: &Runtime,
+        secrets: &Secrets,
+        first_start: bool,
+    ) -> anyhow::Result<()> {
+        let data_dir = self.directory.path();
+        info!(admin = runtime.admin, data_dir = %data_dir.display(), "ready");
+        if self.settings.log.json {
+            return Ok(());
+        }
+        let own_files = self.settings.tls.files.is_some();
+        let paths = TlsPaths::of(data_dir);
+        let string = reach::connection_string(&self.settings, secrets, reach::Wanted::default())?;
+        let string = string.to_string();
+        let namespace = self.settings.namespaces.first();
+        // With a configuration of its own the broker's output is likely to be kept somewhere.
+        let may_show = first_start || self.sources.file.is_none();
+        let banner = Banner {
+            runtime,
+            data_dir,
+            ca: (!own_files).then_some(paths.ca.as_path()),
+            truststore: (!own_files).then_some(paths.truststore.as_path()),
+            namespace: namespace.map_or("", |namespace| namespace.name.as_str()),
+            host: &namespace.map_or_else(
+                || "localhost".to_owned(),
+                |namespace| reach::public_host(&self.settings, namespace),
+            ),
+            connection_string: may_show.then_some(string.as_str()),
+        };
+        output::text(&banner.text(output::colours()))
+    }
+}
+
+impl Broker {
+    /// Lets requests in flight end, makes everything durable, all within `patience`.
+    async fn stop(
+        self,
+        patience: Duration,
+        signals: &mut Signals,
+        data_dir: &std::path::Path,
+    ) -> anyhow::Result<ExitCode> {
+        notify(&[sd_notify::NotifyState::Stopping]);
+        self.readiness.set(false);
+        let started = server::clock::now().monotonic;
+        let stopping = async {
+            let drained = self.listeners.shutdown(patience.mul_f64(DRAIN_SHARE)).await;
+            if drained.cut_count > 0 {
+                let count = drained.cut_count;
+                warn!(count, "connections were cut off with requests in flight");
+            }
+            let spent = server::clock::now().monotonic - started;
+            let closed = self.hub.shutdown(patience.saturating_sub(spent)).await;
+            self.admin.shutdown().await;
+            closed
+        };
+        let closed = tokio::select! {
+            closed = stopping => closed,
+            () = signals.stop() => {
+                warn!("a second signal: stopping at once");
+                false
+            }
+        };
+        Runtime::remove(data_dir);
+        let took = server::clock::now().monotonic - started;
+        if closed {
+            info!(took_ms = took.as_millis(), "stopped");
+            Ok(ExitCode::SUCCESS)
+        } else {
+            error!("stopped without closing the log properly: the next start recovers");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The signals that a broker answers to.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("listen for signals");
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Reloads as often as asked, until told to stop.
+    async fn until_stop(&mut self, reloader: &mut Reloader) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => break,
+                _ = self.interrupt.recv() => break,
+                _ = self.hang_up.recv() => reloader.reload().await,
+            }
+        }
+        info!("stopping");
+    }
+
+    /// Completes at the next signal to stop.
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// The operator's certificate, or Tidegate's own, made or renewed if need be. `None` where no
+/// listener wants one.
+fn load_certificates(
+    settings: &Settings,
+    directory: &DataDirectory,
+) -> anyhow::Result<Option<Arc<Certificates>>> {
+    let files = certificate_files(settings, directory, server::clock::now().wall)?;
+    if !settings
+        .listeners
+        .iter()
+        .any(|listener| listener.security.tls)
+    {
+        return Ok(None);
+    }
+    let certificates = Certificates::load(files).context("load the server certificate")?;
+    Ok(Some(Arc::new(certificates)))
+}
+
+/// Where the certificate is; Tidegate's own is brought up to date first.
+fn certificate_files(
+    settings: &Settings,
+    directory: &DataDirectory,
+    now: Timestamp,
+) -> anyhow::Result<CertificateFiles> {
+    if let Some(files) = &settings.tls.files {
+        return Ok(CertificateFiles {
+            certificate: files.certificate.clone(),
+            key: files.key.clone(),
+        });
+    }
+    let paths = TlsPaths::of(directory.path());
+    let host = certificates::host_name();
+    let wish = CertificateWish::of(settings, host.as_deref());
+    let log = |text: &str, path: &PathBuf| info!(path = %path.display(), "{text}");
+    match certificates::ensure(&paths, &wish, now)? {
+        Ensured::Kept => {}
+        Ensured::Renewed => log("renewed the server certificate", &paths.server),
+        Ensured::Created => log("made a certificate authority: clients need it", &paths.ca),
+    }
+    Ok(CertificateFiles {
+        certificate: paths.server,
+        key: paths.server_key,
+    })
+}
+
+/// The commit this was built from, where the build said so.
+const fn commit() -> &'static str {
+    match option_env!("TIDEGATE_COMMIT") {
+        Some(commit) => commit,
+        None => "unknown",
+    }
+}
+
+/// Each connection takes a descriptor; shells allow few by default and more on request.
+fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit.clone()
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        warn!(%error, limit = ?limit.current, "cannot raise the limit of open files");
+    }
+}
+
+/// Tells systemd, where there is one.
+fn notify(states: &[sd_notify::NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        warn!(%error, "cannot tell the service manager");
+    }
+}
