@@ -11,13 +11,14 @@ mod reload;
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use hub::observe::Observer;
 use model::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{
     CertificateFiles, Certificates, KafkaFrontend, LatencyMetrics,
     admin::{AdminRunning, Readiness},
     clock::SystemClock,
-    metrics::{ConnectionMetrics, Metrics},
+    metrics::{ConnectionMetrics, HubSource, Metrics, ProcessSource, Series},
 };
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{error, info, warn};
@@ -95,10 +96,18 @@ impl Prepared {
         let admin = server::admin::bind(&self.settings.admin.address.to_string())?;
         let runtime = self.describe(&bound.addresses(), admin.address().to_string());
 
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), commit())?;
+        let mut metrics = Metrics::new(env!("CARGO_PKG_VERSION"), commit())?;
+        metrics.add_source(Arc::new(ProcessSource::new(server::clock::now().wall)));
         let connection_metrics = ConnectionMetrics::new(&metrics)?;
         let latency = LatencyMetrics::new(&metrics)?;
         let hub = self.open_hub(&secrets)?;
+        let series = Series {
+            partitions: self.settings.admin.metrics_per_partition,
+            ..Series::default()
+        };
+        let observed = Arc::clone(&hub);
+        let walk = move |observer: &mut dyn Observer| observed.observe(observer);
+        metrics.add_source(Arc::new(HubSource::new(walk, series)));
         let readiness = Readiness::default();
         let admin = admin.serve(Arc::new(metrics), readiness.clone());
         let clock = Arc::new(SystemClock);
