@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use model::GroupId;
 
 use crate::{
@@ -59,11 +58,7 @@ impl Group {
             client_id: Arc::clone(&member.client_id),
             client_host: Arc::clone(&member.client_host),
             metadata: member.metadata(&protocol),
-            assignment: if stable {
-                member.assignment.clone()
-            } else {
-                Bytes::new()
-            },
+            assignment: member.assignment.clone(),
         };
         GroupDescription {
             state: self.state,

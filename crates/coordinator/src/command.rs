@@ -57,7 +57,8 @@ pub struct JoinGroup {
     pub protocols: Vec<Protocol>,
     /// Whether a new dynamic member must first learn its id (version 4 on, KIP-394).
     pub requires_known_member: bool,
-    /// Whether a returning static leader may be told to skip the assignment (version 9 on, KIP-814).
+    /// Whether a returning static leader may be told to skip the assignment (version 9 on,
+    /// KIP-814).
     pub can_skip_assignment: bool,
     /// Why the client joins, in its words (KIP-800); empty if it does not say.
     pub reason: Arc<str>,
@@ -108,8 +109,8 @@ pub struct LeavingMember {
     pub instance: Option<InstanceId>,
 }
 
-/// OffsetCommit. The retention time of versions 2 to 4 and the timestamp of version 1 are dropped by
-/// the handler: offsets stay.
+/// OffsetCommit. The retention time of versions 2 to 4 and the timestamp of version 1 are dropped
+/// by the handler: offsets stay.
 #[derive(Clone, Debug)]
 pub struct CommitOffsets {
     pub group: GroupId,

@@ -36,8 +36,8 @@ pub struct Config {
     /// `offsets.retention.minutes`, counted from the moment the group became empty (from the commit
     /// for groups that never had members). `None` keeps offsets for ever.
     pub offsets_retention: Option<Duration>,
-    /// `offsets.retention.check.interval.ms`: how often expired offsets are looked for, and how long
-    /// an empty group without offsets stays listed.
+    /// `offsets.retention.check.interval.ms`: how often expired offsets are looked for, and how
+    /// long an empty group without offsets stays listed.
     pub retention_check_interval: Duration,
 }
 

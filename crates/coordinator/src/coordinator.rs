@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Instant};
 use model::{GenerationId, GroupId, Now, PartitionIndex, TopicName};
 
 use crate::{
-    Command, CommittedOffset, Config, GroupState, IdSource, Outcome, Record, Reply, Ticket, admin,
+    Cause, Command, CommittedOffset, Config, GroupState, IdSource, Outcome, Record, Reply, Ticket,
+    admin,
     group::Group,
     join::{self, Groups},
     offsets, session, sync,
@@ -96,8 +97,8 @@ impl Coordinator {
         outcome
     }
 
-    /// The ticket's connection is gone: its reply is no longer wanted. A new member that has not yet
-    /// learnt its id can never return, so it is removed; others keep their place, as in Kafka,
+    /// The ticket's connection is gone: its reply is no longer wanted. A new member that has not
+    /// yet learnt its id can never return, so it is removed; others keep their place, as in Kafka,
     /// until their session ends. A reply under this ticket does not come.
     pub fn abandon(&mut self, ticket: Ticket, now: Now) -> Outcome {
         let Some((group, member)) = self.parked.remove(&ticket) else {
@@ -109,7 +110,10 @@ impl Coordinator {
             && lost.is_new
             && !lost.can_return
         {
-            group.remove_member(&member, &mut turn);
+            let cause = Cause::Lost {
+                member: member.clone(),
+            };
+            group.remove_member(&member, &mut turn, cause);
         }
         turn.outcome
     }
@@ -167,12 +171,17 @@ impl Coordinator {
                 TimerKey::Sync(_) => group.on_sync_timeout(&mut turn),
                 TimerKey::Purge(_) => group.purge(&mut turn),
             }
-            let Outcome { records, replies } = turn.outcome;
+            let Outcome {
+                records,
+                replies,
+                notices,
+            } = turn.outcome;
             if records.is_empty() {
                 idle.insert(id.clone());
             }
             outcome.records.extend(records);
             outcome.replies.extend(replies);
+            outcome.notices.extend(notices);
         }
         for record in &outcome.records {
             idle.remove(record.group());

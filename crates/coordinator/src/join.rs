@@ -3,12 +3,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use model::{GroupId, MemberId};
 
 use crate::{
-    Config, GroupError, GroupState, JoinGroup, Joined, Reply, Ticket,
+    Cause, Config, GroupError, GroupState, JoinGroup, Joined, Reply, Ticket,
     group::Group,
     member::{Member, protocol_bytes},
     turn::Turn,
@@ -19,6 +20,13 @@ pub(crate) type Groups = BTreeMap<GroupId, Group>;
 
 /// Protocols of one member; clients bring one to a handful.
 const PROTOCOLS_MAX: usize = 100;
+
+/// How much of a client's or instance's name goes into a member id: ids are kept before anything
+/// else is known of a client, and only the random part distinguishes them.
+const MEMBER_NAME_BYTES_MAX: usize = 255;
+
+/// The longest rebalance timeout: what 32 bits of milliseconds can say.
+const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_millis(0x7fff_ffff);
 
 /// Lets the request's client join, or says why not; `None` if the reply is given elsewhere.
 pub(crate) fn join_group(
@@ -36,13 +44,15 @@ pub(crate) fn join_group(
     let result = if group.has_room(turn.config, &request) {
         group.join(turn, &request, ticket)
     } else {
-        group.remove_member(&request.member, turn);
+        let member = request.member.clone();
+        group.remove_member(&request.member, turn, Cause::Refused { member });
         Err(GroupError::GroupFull)
     };
     result.transpose().map(Reply::JoinGroup)
 }
 
-/// What can be judged without the group. Drops repeated protocol names, keeping the first.
+/// What can be judged without the group. Drops repeated protocol names, keeping the first, and cuts
+/// a timeout beyond reason.
 fn check(config: &Config, request: &mut JoinGroup) -> Result<(), GroupError> {
     let group = request.group.as_str();
     if group.is_empty() || group.len() > config.group_id_bytes_max {
@@ -55,6 +65,7 @@ fn check(config: &Config, request: &mut JoinGroup) -> Result<(), GroupError> {
     if request.protocols.len() > PROTOCOLS_MAX {
         return Err(GroupError::InconsistentProtocol);
     }
+    request.rebalance_timeout = request.rebalance_timeout.min(REBALANCE_TIMEOUT_MAX);
     let mut seen = BTreeSet::new();
     request
         .protocols
@@ -101,7 +112,7 @@ impl Group {
                 member.is_some() || self.roster.len() < max
             }
         };
-        let brings: usize = request.protocols.iter().map(protocol_bytes).sum();
+        let brings = brought_bytes(request);
         let others = self.roster.bytes() - member.map_or(0, Member::bytes);
         has_place
             && brings <= config.member_metadata_bytes_max
@@ -162,7 +173,8 @@ impl Group {
         // and ask again, this is what takes its first incarnation out.
         let due = turn.instant() + turn.config.new_member_join_timeout;
         turn.timers.set(self.session_key(&id), due);
-        self.rebalance(turn);
+        let reason = Arc::clone(&request.reason);
+        self.rebalance(turn, Cause::Joined { member: id, reason });
     }
 
     /// A member that states its id: one that was told it just now, or one that joins again.
@@ -198,7 +210,8 @@ impl Group {
             return Ok(Some(self.joined(id)));
         }
         self.update(turn, request, ticket, id);
-        self.rebalance(turn);
+        let (member, reason) = (id.clone(), Arc::clone(&request.reason));
+        self.rebalance(turn, Cause::Rejoined { member, reason });
         Ok(None)
     }
 
@@ -221,7 +234,8 @@ impl Group {
         let undisturbed =
             self.state == GroupState::Stable && self.roster.select_protocol() == self.protocol;
         if !undisturbed {
-            return self.rebalance(turn);
+            let member = new.clone();
+            return self.rebalance(turn, Cause::Returned { member });
         }
         let leads = self.roster.is_leader(new);
         let mut joined = self.joined(new);
@@ -275,12 +289,20 @@ impl Group {
     }
 }
 
+/// What the coordinator would keep in memory on this client's word.
+fn brought_bytes(request: &JoinGroup) -> usize {
+    let instance = request.instance.as_ref().map_or(0, |id| id.as_str().len());
+    let protocols: usize = request.protocols.iter().map(protocol_bytes).sum();
+    instance + request.client_id.len() + request.protocol_type.len() + protocols
+}
+
 /// `<client id>-<uuid>`, for static members `<instance id>-<uuid>`.
 fn new_member_id(turn: &mut Turn<'_>, request: &JoinGroup) -> MemberId {
-    let prefix = match &request.instance {
+    let name = match &request.instance {
         Some(instance) => instance.as_str(),
         None => &request.client_id,
     };
+    let prefix = &name[..name.floor_char_boundary(MEMBER_NAME_BYTES_MAX)];
     let id = (turn.ids)();
     let text = format!(
         "{prefix}-{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",

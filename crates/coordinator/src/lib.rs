@@ -5,13 +5,16 @@
 //! namespace and drives it with four verbs:
 //!
 //! ```text
-//!            command, ticket, now                        now
-//!                   |                                     |
-//!                handle                              on_deadline          next_deadline -> when
-//!                   |                                     |
-//!                   +------> Outcome { records, replies } <+
-//!                                |            |
-//!            append to a log, replay each     +-- send once all records so far are durable
+//!      command, ticket, now              now
+//!               |                         |
+//!            handle                  on_deadline        next_deadline -> when
+//!               |                         |
+//!               +------------+------------+
+//!                            v
+//!          Outcome { records, replies, notices }
+//!                       |        |        +-- for the operator's log
+//!                       |        +-- send once all records so far are durable
+//!                       +-- append to a log, replay each
 //! ```
 //!
 //! The contract, on which correctness rests:
@@ -20,13 +23,13 @@
 //!    **before** the next `handle`, `abandon` or `on_deadline`.
 //! 2. Replies leave when everything appended so far is durable, also those of an outcome without
 //!    records: what they say may rest on an earlier record.
-//! 3. When an append fails, the machine is discarded with all its parked tickets and rebuilt: `new`,
-//!    `replay` of the log, `loaded`.
+//! 3. When an append fails, the machine is discarded with all its parked tickets and rebuilt:
+//!    `new`, `replay` of the log, `loaded`.
 //!
-//! Two kinds of state. *Hard*: committed offsets, and each group as it was last settled (generation,
-//! protocol, leader, members with their assignments); only `replay` writes it. *Soft*: who is
-//! joining or waiting, and the timers; it starts afresh at boot, when members are given one session
-//! timeout to show themselves, as in Kafka.
+//! Two kinds of state. *Hard*: committed offsets, and each group as it was last settled
+//! (generation, protocol, leader, members with their assignments); only `replay` writes it. *Soft*:
+//! who is joining or waiting, and the timers; it starts afresh at boot, when members are given one
+//! session timeout to show themselves, as in Kafka.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -39,6 +42,7 @@ mod error;
 mod group;
 mod join;
 mod member;
+mod notice;
 mod offsets;
 mod rebalance;
 mod record;
@@ -61,6 +65,7 @@ pub use command::{
 pub use config::{Config, IdSource};
 pub use coordinator::{Coordinator, GroupSummary};
 pub use error::GroupError;
+pub use notice::{Cause, Notice};
 pub use record::{CommittedOffset, GroupMetadata, Record, StoredMember};
 pub use reply::{
     DeletedGroup, DescribedGroup, DescribedMember, FetchedGroup, FetchedOffset, GroupDescription,

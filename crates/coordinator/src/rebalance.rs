@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::{GenerationId, MemberId};
 
 use crate::{
-    GroupError, GroupState,
+    Cause, GroupError, GroupState, Notice,
     group::{Group, InitialDelay},
     roster::Waiting,
     timers::TimerKey,
@@ -19,17 +19,22 @@ const POSTPONED_MIN: Duration = Duration::from_secs(1);
 
 impl Group {
     /// Starts a rebalance, or, within one, ends it if nobody is missing any more.
-    pub(crate) fn rebalance(&mut self, turn: &mut Turn<'_>) {
+    pub(crate) fn rebalance(&mut self, turn: &mut Turn<'_>, cause: Cause) {
         match self.state {
             GroupState::Empty | GroupState::CompletingRebalance | GroupState::Stable => {
-                self.prepare(turn);
+                self.prepare(turn, cause);
             }
             GroupState::PreparingRebalance => self.complete_if_all_joined(turn),
             GroupState::Dead => {}
         }
     }
 
-    fn prepare(&mut self, turn: &mut Turn<'_>) {
+    fn prepare(&mut self, turn: &mut Turn<'_>, cause: Cause) {
+        turn.outcome.notices.push(Notice::RebalanceStarted {
+            group: self.id.clone(),
+            generation: self.generation,
+            cause,
+        });
         if self.state == GroupState::CompletingRebalance {
             self.refuse_syncs(turn);
         }
@@ -110,7 +115,7 @@ impl Group {
     fn complete(&mut self, turn: &mut Turn<'_>) {
         self.initial = None;
         turn.timers.cancel(&TimerKey::Rebalance(self.id.clone()));
-        self.drop_unjoined(turn);
+        let dropped = self.drop_unjoined(turn);
         if !self.roster.elect_joined_leader() && !self.roster.is_empty() {
             // Nobody is there to lead: wait until someone joins, or until sessions end.
             let wait = self.roster.rebalance_timeout().max(POSTPONED_MIN);
@@ -125,24 +130,35 @@ impl Group {
             let settled = self.settle(turn.now);
             turn.record(settled);
             self.await_purge(turn);
+            turn.outcome.notices.push(Notice::Emptied {
+                group: self.id.clone(),
+                generation: self.generation,
+            });
         } else {
             self.state = GroupState::CompletingRebalance;
             self.protocol = self.roster.select_protocol();
             self.answer_joins(turn);
+            turn.outcome.notices.push(Notice::GenerationStarted {
+                group: self.id.clone(),
+                generation: self.generation,
+                protocol: self.protocol.clone().unwrap_or_default(),
+                members: self.roster.len(),
+                dropped,
+            });
         }
     }
 
-    fn drop_unjoined(&mut self, turn: &mut Turn<'_>) {
+    fn drop_unjoined(&mut self, turn: &mut Turn<'_>) -> usize {
         let unjoined: Vec<MemberId> = self
             .roster
             .members()
             .filter(|member| member.join.is_none() && member.instance.is_none())
             .map(|member| member.id.clone())
             .collect();
-        for id in unjoined {
-            self.roster.remove(&id);
-            turn.timers.cancel(&self.session_key(&id));
+        for id in &unjoined {
+            self.take_out(id, turn);
         }
+        unjoined.len()
     }
 
     fn answer_joins(&mut self, turn: &mut Turn<'_>) {
@@ -172,7 +188,8 @@ impl Group {
         for id in &missing {
             self.take_out(id, turn);
         }
-        self.prepare(turn);
+        let members = missing.len();
+        self.prepare(turn, Cause::NotSynced { members });
     }
 
     /// Takes a member out and answers what it waits on, without rebalancing yet.
@@ -186,13 +203,13 @@ impl Group {
     }
 
     /// Removes a member, or an id given out and not joined with; the group rebalances if it must.
-    pub(crate) fn remove_member(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
+    pub(crate) fn remove_member(&mut self, id: &MemberId, turn: &mut Turn<'_>, cause: Cause) {
         if self.roster.remove_pending_join(id) {
             turn.timers.cancel(&self.session_key(id));
             self.complete_if_all_joined(turn);
         } else if self.roster.member(id).is_some() {
             self.take_out(id, turn);
-            self.rebalance(turn);
+            self.rebalance(turn, cause);
         }
     }
 
@@ -203,7 +220,8 @@ impl Group {
             !member.is_new && (member.join.is_some() || member.sync.is_some())
         });
         if !excused {
-            self.remove_member(id, turn);
+            let member = id.clone();
+            self.remove_member(id, turn, Cause::Expired { member });
         }
     }
 

@@ -1,6 +1,6 @@
-//! The facts that outlive a restart. Each is one entry of the internal log: the key names what it is
-//! about, so that compaction may keep the newest of each key; the value is the fact or, absent, its
-//! end.
+//! The facts that outlive a restart. Each is one entry of the internal log: the key names what it
+//! is about, so that compaction may keep the newest of each key; the value is the fact or, absent,
+//! its end.
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use model::{GenerationId, GroupId, InstanceId, MemberId, PartitionIndex};
 
-use crate::{CommittedOffset, GroupError, GroupState, GroupType, PerTopic, Record, Ticket};
+use crate::{CommittedOffset, GroupError, GroupState, GroupType, Notice, PerTopic, Record, Ticket};
 
 /// What to do after a call: append and replay the records, in order; then, once they are durable,
 /// send the replies.
@@ -15,6 +15,8 @@ pub struct Outcome {
     pub records: Vec<Record>,
     /// May hold replies to earlier tickets, and none to the present one while it is parked.
     pub replies: Vec<(Ticket, Reply)>,
+    /// For the operator's log.
+    pub notices: Vec<Notice>,
 }
 
 /// The answer to a [`crate::Command`] of the same name.
@@ -116,7 +118,8 @@ pub struct GroupDescription {
     pub members: Vec<DescribedMember>,
 }
 
-/// A member as it stands; metadata and assignment are empty unless the group is stable.
+/// A member as it stands; metadata is empty unless the group is stable, the assignment is the last
+/// one it had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DescribedMember {
     pub member: MemberId,

@@ -1,7 +1,9 @@
 //! Heartbeat and LeaveGroup: how a member stays, and how it goes.
 
+use model::MemberId;
+
 use crate::{
-    GroupError, GroupState, Heartbeat, LeaveGroup, LeavingMember, LeftMember, group::Group,
+    Cause, GroupError, GroupState, Heartbeat, LeaveGroup, LeavingMember, LeftMember, group::Group,
     join::Groups, turn::Turn,
 };
 
@@ -42,6 +44,7 @@ pub(crate) fn leave(
         return Err(GroupError::InvalidGroupId);
     }
     let mut group = groups.get_mut(&request.group);
+    let mut gone = None;
     let mut left = Vec::with_capacity(request.members.len());
     for leaving in request.members {
         let result = match group.as_deref_mut() {
@@ -51,24 +54,30 @@ pub(crate) fn leave(
         left.push(LeftMember {
             member: leaving.member,
             instance: leaving.instance,
-            result,
+            result: result.map(|member| gone = member.or_else(|| gone.take())),
         });
     }
-    if let Some(group) = group
-        && left.iter().any(|member| member.result.is_ok())
-        && group.state != GroupState::Empty
-    {
-        group.rebalance(turn);
+    if let Some(group) = group {
+        match gone {
+            Some(member) => group.rebalance(turn, Cause::Left { member }),
+            // An id given back may have been what a rebalance waits for.
+            None => group.complete_if_all_joined(turn),
+        }
     }
     Ok(left)
 }
 
 impl Group {
-    fn leave(&mut self, turn: &mut Turn<'_>, leaving: &LeavingMember) -> Result<(), GroupError> {
+    /// Returns the member's id, or `None` if it was only an id given out and not joined with.
+    fn leave(
+        &mut self,
+        turn: &mut Turn<'_>,
+        leaving: &LeavingMember,
+    ) -> Result<Option<MemberId>, GroupError> {
         let LeavingMember { member, instance } = leaving;
         if self.roster.remove_pending_join(member) {
             turn.timers.cancel(&self.session_key(member));
-            return Ok(());
+            return Ok(None);
         }
         let instance = instance.as_ref();
         let id = if member.as_str().is_empty() {
@@ -82,6 +91,6 @@ impl Group {
             member.clone()
         };
         self.take_out(&id, turn);
-        Ok(())
+        Ok(Some(id))
     }
 }

@@ -2,24 +2,28 @@
 
 /// Where a group stands in the classic protocol.
 ///
-/// How each request is answered (M: from a known member of the present generation):
+/// How each request of a member of the present generation is answered (*unknown*:
+/// UNKNOWN_MEMBER_ID, *rebalance*: REBALANCE_IN_PROGRESS, *again*: what it was told when it joined
+/// this generation):
 ///
 /// | State | JoinGroup | SyncGroup | Heartbeat | OffsetCommit | LeaveGroup |
 /// |---|---|---|---|---|---|
-/// | Empty | new member: parked | unknown member | unknown member | generation -1 only | unknown member |
-/// | PreparingRebalance | parked | M: rebalance in progress | M: rebalance in progress | M: accepted | M: removed |
-/// | CompletingRebalance | same metadata: this generation again; else parked | M: parked until the leader's | M: accepted | M: rebalance in progress | M: removed |
-/// | Stable | follower, same metadata: this generation again; else parked | M: its assignment | M: accepted | M: accepted | M: removed |
-/// | Dead | there is no such group; only descriptions say so | | | | |
+/// | Empty | new: waits | unknown | unknown | only outside groups | unknown |
+/// | PreparingRebalance | waits | rebalance | rebalance | ok | removed |
+/// | CompletingRebalance | unchanged: again; else waits | waits | ok | rebalance | removed |
+/// | Stable | unchanged follower: again; else waits | assignment | ok | ok | removed |
+/// | Dead | only descriptions know this state: there is no such group | | | | |
 ///
-/// Event => next state:
+/// A new dynamic member of version 4 on is first given an id, in every state (KIP-394).
 ///
-/// | State | Event => next |
-/// |---|---|
-/// | Empty | first member joins => PreparingRebalance (after the initial delay) |
-/// | PreparingRebalance | all known members joined, or the rebalance timeout => CompletingRebalance; no member left => Empty |
-/// | CompletingRebalance | leader's SyncGroup => Stable; join with changed metadata, new member, member gone, sync timeout => PreparingRebalance |
-/// | Stable | new member, leader rejoins, changed metadata, member gone, sync timeout => PreparingRebalance |
+/// | State | Event | Next state |
+/// |---|---|---|
+/// | Empty | a member joins | PreparingRebalance |
+/// | PreparingRebalance | all have joined, or the rebalance timeout | CompletingRebalance |
+/// | PreparingRebalance | the same, and no member is left | Empty |
+/// | CompletingRebalance | the leader's SyncGroup | Stable |
+/// | CompletingRebalance | a member comes, changes or goes; the sync timeout | PreparingRebalance |
+/// | Stable | the same, or the leader joins again | PreparingRebalance |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum GroupState {
     /// No members; there may be offsets.

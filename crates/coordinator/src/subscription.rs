@@ -1,5 +1,5 @@
-//! The one place that looks into a member's opaque metadata: OffsetDelete must not forget offsets of
-//! topics that a consumer is subscribed to.
+//! The one place that looks into a member's opaque metadata: OffsetDelete must not forget offsets
+//! of topics that a consumer is subscribed to.
 //!
 //! ```text
 //! version i16 | topic count i32 | per topic: length i16, name | (more, not needed)     big endian

@@ -5,6 +5,7 @@ use std::time::Instant;
 use model::{Now, Timestamp};
 
 mod admin;
+mod codec;
 mod joining;
 mod offsets;
 mod properties;

@@ -29,13 +29,13 @@ fn a_stable_group_is_described_with_its_members() {
 }
 
 #[test]
-fn a_rebalancing_group_is_described_without_protocol_and_assignments() {
+fn a_rebalancing_group_is_described_without_protocol_and_metadata() {
     check_from_stable(
         "
         > join a
         a: joined 2 range leader=a-1 as a-1 [a-1 b\"m\"]
         > describe g
-        g CompletingRebalance \"consumer\" \"\" [a-1 a /host b\"\" b\"\"]
+        g CompletingRebalance \"consumer\" \"\" [a-1 a /host b\"\" b\"x\"]
         > join b
         > describe g
         g PreparingRebalance \"consumer\" \"\" [a-1 a /host b\"\" b\"\"] [b-2 b /host b\"\" b\"\"]
@@ -118,4 +118,39 @@ fn metrics_read_groups_offsets_and_the_number_of_rebalances() {
     assert_eq!((partition.0, committed.offset.0), (4, 17));
     assert_eq!(committed.committed_at, world.now.wall);
     assert_eq!(world.coordinator.rebalance_count(), 1);
+}
+
+#[test]
+fn the_operators_log_says_why_a_group_rebalances() {
+    let mut world = World::new(Config::default());
+    world.play(STABLE);
+    world.play(
+        "
+        > join b because=started
+        > join a with=range:new
+        > sync a
+        > sync b
+        > join a
+        > join b
+        > sync b
+        > wait 9
+        > beat b
+        > wait 1
+        > join b
+        > leave b
+        ",
+    );
+    let expected = [
+        "group g rebalances after generation 0: a-1 joined",
+        "group g is in generation 1 with 1 members by range, 0 dropped",
+        "group g rebalances after generation 1: b-2 joined (started)",
+        "group g is in generation 2 with 2 members by range, 0 dropped",
+        "group g rebalances after generation 2: a-1 joined again",
+        "group g is in generation 3 with 2 members by range, 0 dropped",
+        "group g rebalances after generation 3: a-1 was not heard of",
+        "group g is in generation 4 with 1 members by range, 0 dropped",
+        "group g rebalances after generation 4: b-2 left",
+        "group g is empty in generation 5",
+    ];
+    assert_eq!(world.notices, expected);
 }

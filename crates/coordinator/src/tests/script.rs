@@ -72,6 +72,7 @@ pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) log: Vec<(Bytes, Option<Bytes>)>,
     pub(crate) now: Now,
+    pub(crate) notices: Vec<String>,
     clients: BTreeMap<String, Client>,
     waiting: HashMap<Ticket, String>,
     tickets: u64,
@@ -86,6 +87,7 @@ impl World {
             config,
             log: Vec::new(),
             now: super::start(),
+            notices: Vec::new(),
             clients: BTreeMap::new(),
             waiting: HashMap::new(),
             tickets: 0,
@@ -109,6 +111,8 @@ impl World {
 
     /// Does what the shell does with an outcome; records take the way through their bytes.
     pub(crate) fn apply(&mut self, outcome: Outcome) -> Vec<(Ticket, Reply)> {
+        let notices = outcome.notices.iter().map(ToString::to_string);
+        self.notices.extend(notices.map(|notice| short(&notice)));
         for record in &outcome.records {
             let (key, value) = record.encode();
             let decoded = Record::decode(&key, value.as_deref()).unwrap();
@@ -298,7 +302,7 @@ impl World {
             },
             requires_known_member: arguments.has("known"),
             can_skip_assignment: arguments.has("skip"),
-            reason: Arc::from(""),
+            reason: Arc::from(arguments.named("because").unwrap_or_default()),
         }
     }
 

@@ -189,6 +189,24 @@ fn an_id_given_out_can_be_given_back() {
         left ok
         > join c
         c: join: UnknownMember
+        > beat a
+        a: alive
+        ",
+    );
+}
+
+#[test]
+fn an_id_given_back_ends_the_wait_for_it() {
+    check_from_stable(
+        "
+        > join c known
+        c: join: MemberIdRequired(\"c-3\")
+        > join a
+        > join b
+        > leave c
+        a: joined 2 range leader=a-1 as a-1 [a-1 b\"m\"] [b-2 b\"m\"]
+        b: joined 2 range leader=a-1 as b-2
+        left ok
         ",
     );
 }

@@ -203,3 +203,25 @@ fn a_rebalance_without_any_joined_member_is_put_off_until_one_comes() {
         ",
     );
 }
+
+#[test]
+fn a_member_that_returned_without_syncing_is_still_expected_to() {
+    check(
+        "
+        > join a instance=one rebalance=10 session=60
+        > join b instance=two rebalance=10 session=60
+        > wait 6
+        a: joined 1 range leader=one-1 as one-1 [one-1 b\"m\"] [two-2 b\"m\"]
+        b: joined 1 range leader=one-1 as two-2
+        > sync a give=one-1:x,two-2:y
+        a: synced b\"x\"
+        > join b2 instance=two rebalance=10 session=60
+        b2: joined 1 range leader=one-1 as two-3
+        > wait 10
+        > beat b2
+        b2: beat: UnknownMember
+        > beat a
+        a: beat: RebalanceInProgress
+        ",
+    );
+}

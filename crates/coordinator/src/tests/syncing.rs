@@ -179,3 +179,21 @@ fn assignments_of_a_cooperative_assignor_pass_through_two_generations() {
         ",
     );
 }
+
+#[test]
+fn asking_for_the_assignment_is_a_sign_of_life() {
+    check_from_joined(
+        "
+        > sync a give=a-1:x,b-2:y
+        a: synced b\"x\"
+        > wait 9
+        > sync b
+        b: synced b\"y\"
+        > beat a
+        a: alive
+        > wait 9
+        > beat b
+        b: alive
+        ",
+    );
+}

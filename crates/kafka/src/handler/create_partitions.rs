@@ -1,0 +1,82 @@
+//! CreatePartitions (37): let event hubs grow.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 0 to 3 |
+//! | Behaviour | Counts only grow; needs Manage |
+//! | Differs | Nothing |
+//! | Skipped | The timeout: growing takes one commit |
+
+use std::collections::HashSet;
+
+use hub::Access;
+use kafka_protocol::messages::{
+    CreatePartitionsRequest, CreatePartitionsResponse,
+    create_partitions_request::CreatePartitionsTopic,
+    create_partitions_response::CreatePartitionsTopicResult,
+};
+use wire::error_code::ErrorCode;
+
+use super::{Answer, Call, Handler, configs::Refusal};
+
+pub(crate) struct CreatePartitions;
+
+impl Handler for CreatePartitions {
+    type Request = CreatePartitionsRequest;
+
+    fn handle(
+        call: &Call<'_>,
+        request: CreatePartitionsRequest,
+    ) -> Answer<CreatePartitionsResponse> {
+        let access = call.access.clone();
+        Answer::later(async move {
+            let mut seen = HashSet::new();
+            let mut results = Vec::with_capacity(request.topics.len());
+            for topic in &request.topics {
+                let grown = if seen.insert(&topic.name) {
+                    grow(&access, topic, request.validate_only).await
+                } else {
+                    let message = "Duplicate topic in request.";
+                    Err(Refusal::new(ErrorCode::InvalidRequest, message))
+                };
+                results.push(result(topic, grown));
+            }
+            CreatePartitionsResponse::default().with_results(results)
+        })
+    }
+}
+
+async fn grow(
+    access: &Access,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    let assignments: Option<Vec<Vec<i32>>> = topic.assignments.as_ref().map(|assigned| {
+        let brokers =
+            |ids: &[kafka_protocol::messages::BrokerId]| ids.iter().map(|id| id.0).collect();
+        assigned
+            .iter()
+            .map(|partition| brokers(&partition.broker_ids))
+            .collect()
+    });
+    let (name, count) = (topic.name.0.as_str(), topic.count);
+    let grown = if validate_only {
+        access.validate_growth(name, count, assignments.as_deref())
+    } else {
+        access.grow_topic(name, count, assignments.as_deref()).await
+    };
+    grown.map_err(Refusal::from)
+}
+
+fn result(
+    topic: &CreatePartitionsTopic,
+    grown: Result<(), Refusal>,
+) -> CreatePartitionsTopicResult {
+    let answer = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
+    match grown {
+        Ok(()) => answer,
+        Err(refusal) => answer
+            .with_error_code(refusal.code.code())
+            .with_error_message(refusal.message),
+    }
+}

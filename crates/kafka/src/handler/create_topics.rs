@@ -1,0 +1,132 @@
+//! CreateTopics (19): make event hubs.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 2 to 7 |
+//! | Behaviour | Durable before the reply. A count or factor of -1 means the default (from version 4, KIP-464); the reply tells partitions, factor and configurations from 5 (KIP-525), the topic id from 7 (KIP-516) |
+//! | Differs | Any valid replication factor is accepted and reported as 1 |
+//! | Skipped | The timeout: creating takes one commit |
+
+use std::collections::{BTreeMap, HashMap};
+
+use hub::{
+    Access,
+    admin::{CreateTopicError, CreatedTopic, NewTopic},
+};
+use kafka_protocol::messages::{
+    CreateTopicsRequest, CreateTopicsResponse, TopicName as WireTopicName,
+    create_topics_request::CreatableTopic,
+    create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
+};
+use model::topic_config::TopicConfigError;
+use uuid::Uuid;
+use wire::error_code::ErrorCode;
+
+use super::{
+    Answer, Call, Handler,
+    configs::{Refusal, source_code},
+    words,
+};
+
+/// What a request says for "the default".
+const DEFAULT: i32 = -1;
+
+pub(crate) struct CreateTopics;
+
+impl Handler for CreateTopics {
+    type Request = CreateTopicsRequest;
+
+    fn handle(call: &Call<'_>, request: CreateTopicsRequest) -> Answer<CreateTopicsResponse> {
+        let access = call.access.clone();
+        Answer::later(async move {
+            let mut named = HashMap::new();
+            for topic in &request.topics {
+                *named.entry(topic.name.clone()).or_insert(0) += 1;
+            }
+            let mut results = Vec::with_capacity(named.len());
+            for topic in request.topics {
+                match named.get_mut(&topic.name) {
+                    Some(1) => {
+                        let name = topic.name.clone();
+                        let created = create(&access, topic, request.validate_only).await;
+                        results.push(result(name, created));
+                    }
+                    // Named more than once: refused once, under its one name.
+                    Some(count @ 2..) => {
+                        *count = 0;
+                        let message = "Create topics request from client contains multiple \
+                                       entries for this topic.";
+                        let refusal = Refusal::new(ErrorCode::InvalidRequest, message);
+                        results.push(result(topic.name, Err(refusal)));
+                    }
+                    _ => {}
+                }
+            }
+            CreateTopicsResponse::default().with_topics(results)
+        })
+    }
+}
+
+async fn create(
+    access: &Access,
+    topic: CreatableTopic,
+    validate_only: bool,
+) -> Result<CreatedTopic, Refusal> {
+    let topic = new_topic(topic)?;
+    let created = if validate_only {
+        access.validate_topic(&topic)
+    } else {
+        access.create_topic(topic).await
+    };
+    created.map_err(Refusal::from)
+}
+
+fn new_topic(topic: CreatableTopic) -> Result<NewTopic, Refusal> {
+    let mut configs = BTreeMap::new();
+    for config in topic.configs {
+        let name = config.name.to_string();
+        let value = config.value.map(|value| value.to_string());
+        if value.is_none() {
+            return Err(CreateTopicError::Config(TopicConfigError::Null(name)).into());
+        }
+        configs.insert(name, value);
+    }
+    let assignments = topic.assignments.into_iter().map(|assigned| {
+        let brokers = assigned.broker_ids.iter().map(|broker| broker.0).collect();
+        (assigned.partition_index, brokers)
+    });
+    Ok(NewTopic {
+        name: topic.name.to_string(),
+        partition_count: (topic.num_partitions != DEFAULT).then_some(topic.num_partitions),
+        replication_factor: (i32::from(topic.replication_factor) != DEFAULT)
+            .then_some(topic.replication_factor),
+        assignments: assignments.collect(),
+        configs,
+    })
+}
+
+fn result(name: WireTopicName, created: Result<CreatedTopic, Refusal>) -> CreatableTopicResult {
+    let answer = CreatableTopicResult::default().with_name(name);
+    let created = match created {
+        Ok(created) => created,
+        Err(refusal) => {
+            return answer
+                .with_error_code(refusal.code.code())
+                .with_error_message(refusal.message)
+                .with_num_partitions(-1)
+                .with_replication_factor(-1)
+                .with_configs(Some(Vec::new()));
+        }
+    };
+    let configs = created.configs.iter().map(|entry| {
+        CreatableTopicConfigs::default()
+            .with_name(words::text(entry.definition.name))
+            .with_value(Some(words::text(&entry.value)))
+            .with_config_source(source_code(entry.source))
+    });
+    answer
+        .with_topic_id(Uuid::from_u128(created.id.0))
+        .with_num_partitions(created.partition_count)
+        .with_replication_factor(1)
+        .with_configs(Some(configs.collect()))
+}

@@ -1,0 +1,193 @@
+//! DescribeConfigs (32): configurations with values, sources and words.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 1 to 4 |
+//! | Behaviour | Topics: every setting that Kafka 4.4 knows; synonyms where asked (KIP-226), types and documentation from version 3 (KIP-569). The broker: the limits in force, read-only |
+//! | Differs | Broker settings are a short list: the file has its own words for the rest |
+//! | Skipped | Broker loggers, client metrics and groups: they have no settings |
+
+use hub::{
+    Access, AccessError,
+    configs::{ConfigEntry, ConfigSource},
+};
+use kafka_protocol::{
+    messages::{
+        DescribeConfigsRequest, DescribeConfigsResponse,
+        describe_configs_request::DescribeConfigsResource,
+        describe_configs_response::{
+            DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+        },
+    },
+    protocol::StrBytes,
+};
+use model::topic_config::Kind;
+use wire::error_code::ErrorCode;
+
+use super::{
+    Answer, Call, Handler,
+    configs::{Refusal, ResourceType, kind_code, source_code},
+    words,
+};
+use crate::address::NODE_ID;
+
+pub(crate) struct DescribeConfigs;
+
+impl Handler for DescribeConfigs {
+    type Request = DescribeConfigsRequest;
+
+    fn handle(call: &Call<'_>, request: DescribeConfigsRequest) -> Answer<DescribeConfigsResponse> {
+        let detail = Detail {
+            synonyms: request.include_synonyms,
+            documentation: request.include_documentation,
+        };
+        let results = request.resources.into_iter().map(|resource| {
+            let described = describe(&call.access, &resource, detail);
+            let answer = DescribeConfigsResult::default()
+                .with_resource_type(resource.resource_type)
+                .with_resource_name(resource.resource_name);
+            match described {
+                Ok(configs) => answer.with_configs(configs),
+                Err(refusal) => answer
+                    .with_error_code(refusal.code.code())
+                    .with_error_message(refusal.message),
+            }
+        });
+        Answer::ready(DescribeConfigsResponse::default().with_results(results.collect()))
+    }
+}
+
+/// What a request wants to know of each setting.
+#[derive(Clone, Copy)]
+struct Detail {
+    synonyms: bool,
+    documentation: bool,
+}
+
+fn describe(
+    access: &Access,
+    resource: &DescribeConfigsResource,
+    detail: Detail,
+) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
+    let wanted = |name: &str| {
+        let keys = resource.configuration_keys.as_ref();
+        keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name))
+    };
+    let name = resource.resource_name.as_str();
+    match ResourceType::from_code(resource.resource_type) {
+        Some(ResourceType::Topic) => match access.describe_topic_configs(name) {
+            Ok(entries) => Ok(entries
+                .iter()
+                .filter(|entry| wanted(entry.definition.name))
+                .map(|entry| topic_config(entry, detail))
+                .collect()),
+            Err(AccessError::Denied) => {
+                let message = "Topic authorization failed.";
+                Err(Refusal::new(ErrorCode::TopicAuthorizationFailed, message))
+            }
+            Err(AccessError::Unknown) => Err(Refusal::unknown_topic()),
+        },
+        Some(ResourceType::Broker) => {
+            own_broker(name)?;
+            let configs = broker_configs(access);
+            Ok(configs
+                .into_iter()
+                .filter(|config| wanted(config.name.as_str()))
+                .collect())
+        }
+        Some(ResourceType::BrokerLogger | ResourceType::ClientMetrics | ResourceType::Group) => {
+            Ok(Vec::new())
+        }
+        None => {
+            let message = format!("Unsupported resource type: {}", resource.resource_type);
+            Err(Refusal::new(ErrorCode::InvalidRequest, message))
+        }
+    }
+}
+
+/// A broker resource is this broker, by its id, or all brokers, by the empty name.
+pub(super) fn own_broker(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() || name == NODE_ID.to_string() {
+        return Ok(());
+    }
+    let message =
+        format!("Unexpected broker id, expected {NODE_ID} or empty string, but received {name}");
+    Err(Refusal::new(ErrorCode::InvalidRequest, message))
+}
+
+fn topic_config(entry: &ConfigEntry, detail: Detail) -> DescribeConfigsResourceResult {
+    let synonyms = entry
+        .synonyms
+        .iter()
+        .filter(|_| detail.synonyms)
+        .map(|synonym| {
+            DescribeConfigsSynonym::default()
+                .with_name(words::text(synonym.name))
+                .with_value(Some(words::text(&synonym.value)))
+                .with_source(source_code(synonym.source))
+        });
+    let documentation = detail
+        .documentation
+        .then_some(entry.definition.documentation);
+    DescribeConfigsResourceResult::default()
+        .with_name(StrBytes::from_static_str(entry.definition.name))
+        .with_value(Some(words::text(&entry.value)))
+        .with_config_source(source_code(entry.source))
+        .with_synonyms(synonyms.collect())
+        .with_config_type(kind_code(entry.definition.kind))
+        .with_documentation(documentation.map(StrBytes::from_static_str))
+}
+
+/// The limits and defaults that programs look up on a broker, under Kafka's names.
+fn broker_configs(access: &Access) -> Vec<DescribeConfigsResourceResult> {
+    let (limits, settings) = (access.limits(), access.settings());
+    let retention_ms = settings.retention.map_or(-1, |kept| {
+        i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
+    });
+    let rows: [(&'static str, Kind, String); 11] = [
+        (
+            "auto.create.topics.enable",
+            Kind::Boolean,
+            settings.auto_create.to_string(),
+        ),
+        ("broker.id", Kind::Int, NODE_ID.to_string()),
+        ("default.replication.factor", Kind::Int, "1".to_owned()),
+        ("delete.topic.enable", Kind::Boolean, "true".to_owned()),
+        (
+            "group.max.session.timeout.ms",
+            Kind::Int,
+            limits.session_timeout_max.as_millis().to_string(),
+        ),
+        (
+            "group.min.session.timeout.ms",
+            Kind::Int,
+            limits.session_timeout_min.as_millis().to_string(),
+        ),
+        ("log.retention.ms", Kind::Long, retention_ms.to_string()),
+        (
+            "message.max.bytes",
+            Kind::Int,
+            limits.batch_bytes_max.to_string(),
+        ),
+        ("min.insync.replicas", Kind::Int, "1".to_owned()),
+        (
+            "num.partitions",
+            Kind::Int,
+            settings.partition_count.to_string(),
+        ),
+        (
+            "offset.metadata.max.bytes",
+            Kind::Int,
+            limits.offset_metadata_bytes_max.to_string(),
+        ),
+    ];
+    let row = |(name, kind, value): (&'static str, Kind, String)| {
+        DescribeConfigsResourceResult::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(Some(StrBytes::from_string(value)))
+            .with_read_only(true)
+            .with_config_source(source_code(ConfigSource::Broker))
+            .with_config_type(kind_code(kind))
+    };
+    rows.into_iter().map(row).collect()
+}

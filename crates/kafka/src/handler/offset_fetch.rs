@@ -1,0 +1,295 @@
+//! OffsetFetch (9): what groups have committed.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 1 to 10 |
+//! | Behaviour | One group up to version 7, several from 8 (KIP-709); all topics where none are named (from 2); topics by id from 10. Waits until what it saw is durable |
+//! | Differs | Nothing |
+//! | Skipped | `require_stable` (7) has nothing to wait for: there are no transactions. Member epochs (9) bind only groups of the newer protocol |
+
+use hub::{
+    Access,
+    access::TopicRef,
+    groups::{
+        Command, FetchOffsets, FetchOffsetsGroup, FetchedGroup, FetchedOffset, PerTopic, Reply,
+    },
+};
+use kafka_protocol::{
+    messages::{
+        GroupId as WireGroupId, OffsetFetchRequest, OffsetFetchResponse,
+        TopicName as WireTopicName,
+        offset_fetch_response::{
+            OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
+            OffsetFetchResponseTopic, OffsetFetchResponseTopics,
+        },
+    },
+    protocol::StrBytes,
+};
+use model::{PartitionIndex, TopicId, TopicName};
+use uuid::Uuid;
+use wire::error_code::ErrorCode;
+
+use super::{Answer, Call, Handler, groups, words};
+
+/// From this version several groups may be asked for.
+const GROUPS_FROM: i16 = 8;
+/// From this version topics are named by id.
+const IDS_FROM: i16 = 10;
+/// From this version the reply has an error of its own, beside each partition's.
+const GROUP_ERROR_FROM: i16 = 2;
+
+pub(crate) struct OffsetFetch;
+
+impl Handler for OffsetFetch {
+    type Request = OffsetFetchRequest;
+
+    fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
+        let version = call.version;
+        let asked: Vec<AskedGroup> = wanted(request, version)
+            .into_iter()
+            .map(|wanted| ask_for(call, wanted))
+            .collect();
+        let command = Command::FetchOffsets(FetchOffsets {
+            groups: asked.iter().map(AskedGroup::command).collect(),
+        });
+        let reply = groups::ask(call, command);
+        let access = call.access.clone();
+        Answer::later(async move {
+            let (found, code) = match reply.await {
+                Ok(Reply::FetchOffsets(found)) => (found, ErrorCode::None),
+                Ok(_) => (Vec::new(), ErrorCode::UnknownServerError),
+                Err(error) => (Vec::new(), groups::call_code(&error)),
+            };
+            let mut found = found.into_iter();
+            let answers = asked
+                .into_iter()
+                .map(|group| answer(&access, group, found.next(), code));
+            respond(answers.collect(), version)
+        })
+    }
+}
+
+/// One group of the request, in the form of version 8 and later.
+struct Wanted {
+    group: WireGroupId,
+    topics: Option<Vec<WantedTopic>>,
+}
+
+struct WantedTopic {
+    name: WireTopicName,
+    id: Uuid,
+    partitions: Vec<i32>,
+}
+
+fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
+    if version >= GROUPS_FROM {
+        let group =
+            |group: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup| {
+                Wanted {
+            group: group.group_id,
+            topics: group.topics.map(|topics| {
+                let topic = |topic: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics| WantedTopic {
+                    name: topic.name,
+                    id: topic.topic_id,
+                    partitions: topic.partition_indexes,
+                };
+                topics.into_iter().map(topic).collect()
+            }),
+        }
+            };
+        return request.groups.into_iter().map(group).collect();
+    }
+    let topics = request.topics.map(|topics| {
+        topics
+            .into_iter()
+            .map(|topic| WantedTopic {
+                name: topic.name,
+                id: Uuid::nil(),
+                partitions: topic.partition_indexes,
+            })
+            .collect()
+    });
+    vec![Wanted {
+        group: request.group_id,
+        topics,
+    }]
+}
+
+/// A group with its topics judged by the caller's rights.
+struct AskedGroup {
+    group: WireGroupId,
+    topics: Option<Vec<(WantedTopic, Result<TopicName, ErrorCode>)>>,
+}
+
+impl AskedGroup {
+    fn command(&self) -> FetchOffsetsGroup {
+        let topics = self.topics.as_ref().map(|topics| {
+            let allowed = topics.iter().filter_map(|(wanted, judged)| {
+                let partitions = wanted
+                    .partitions
+                    .iter()
+                    .copied()
+                    .map(PartitionIndex)
+                    .collect();
+                judged.as_ref().ok().map(|topic| PerTopic {
+                    topic: topic.clone(),
+                    partitions,
+                })
+            });
+            allowed.collect()
+        });
+        FetchOffsetsGroup {
+            group: groups::group_id(&self.group),
+            topics,
+        }
+    }
+}
+
+fn ask_for(call: &Call<'_>, wanted: Wanted) -> AskedGroup {
+    let judge = |topic: WantedTopic| {
+        let judged = judge(call, &topic);
+        (topic, judged)
+    };
+    let topics = wanted
+        .topics
+        .map(|topics| topics.into_iter().map(judge).collect());
+    AskedGroup {
+        group: wanted.group,
+        topics,
+    }
+}
+
+/// A topic that does not exist (any more) may still have offsets under its name, but not its id.
+fn judge(call: &Call<'_>, topic: &WantedTopic) -> Result<TopicName, ErrorCode> {
+    if call.version >= IDS_FROM {
+        let id = TopicRef::Id(TopicId(topic.id.as_u128()));
+        return match call.access.topic_to_listen(id) {
+            Ok(topic) => Ok(topic.name().clone()),
+            Err(error) => Err(groups::topic_code(error, ErrorCode::UnknownTopicId)),
+        };
+    }
+    let name = TopicName::try_from(topic.name.0.as_str());
+    match (
+        call.access
+            .topic_to_listen(TopicRef::Name(topic.name.0.as_str())),
+        name,
+    ) {
+        (Err(hub::AccessError::Denied), _) => Err(ErrorCode::TopicAuthorizationFailed),
+        (_, Ok(name)) => Ok(name),
+        (_, Err(_)) => Err(ErrorCode::UnknownTopicOrPartition),
+    }
+}
+
+fn answer(
+    access: &Access,
+    asked: AskedGroup,
+    found: Option<FetchedGroup>,
+    code: ErrorCode,
+) -> OffsetFetchResponseGroup {
+    let found_topics = found.map_or_else(Vec::new, |group| group.topics);
+    let topics = match asked.topics {
+        None => found_topics
+            .iter()
+            .filter_map(|topic| readable(access, topic))
+            .collect(),
+        Some(topics) => {
+            let mut found_topics = found_topics.into_iter();
+            let topic = |(wanted, judged): (WantedTopic, Result<TopicName, ErrorCode>)| match (
+                judged, code,
+            ) {
+                (Ok(_), ErrorCode::None) => {
+                    let offsets = found_topics.next().map_or_else(Vec::new, |t| t.partitions);
+                    topic_answer(wanted.name, wanted.id, offsets.iter().map(offset).collect())
+                }
+                (Err(code), _) | (Ok(_), code) => refused_topic(wanted, code),
+            };
+            topics.into_iter().map(topic).collect()
+        }
+    };
+    OffsetFetchResponseGroup::default()
+        .with_group_id(asked.group)
+        .with_error_code(code.code())
+        .with_topics(topics)
+}
+
+/// A topic out of all that a group committed to, if the caller may read it.
+fn readable(access: &Access, topic: &PerTopic<FetchedOffset>) -> Option<OffsetFetchResponseTopics> {
+    let id = match access.topic_to_listen(TopicRef::Name(topic.topic.as_str())) {
+        Ok(known) => Uuid::from_u128(known.id().0),
+        Err(hub::AccessError::Unknown) => Uuid::nil(),
+        Err(hub::AccessError::Denied) => return None,
+    };
+    let partitions = topic.partitions.iter().map(offset).collect();
+    Some(topic_answer(
+        groups::wire_topic(&topic.topic),
+        id,
+        partitions,
+    ))
+}
+
+fn topic_answer(
+    name: WireTopicName,
+    id: Uuid,
+    partitions: Vec<OffsetFetchResponsePartitions>,
+) -> OffsetFetchResponseTopics {
+    OffsetFetchResponseTopics::default()
+        .with_name(name)
+        .with_topic_id(id)
+        .with_partitions(partitions)
+}
+
+fn offset(found: &FetchedOffset) -> OffsetFetchResponsePartitions {
+    let partition = nothing(found.partition.0, ErrorCode::None);
+    let Some(committed) = &found.committed else {
+        return partition;
+    };
+    partition
+        .with_committed_offset(committed.offset.0)
+        .with_committed_leader_epoch(committed.leader_epoch.0)
+        .with_metadata(Some(words::text(&committed.metadata)))
+}
+
+fn nothing(partition: i32, code: ErrorCode) -> OffsetFetchResponsePartitions {
+    OffsetFetchResponsePartitions::default()
+        .with_partition_index(partition)
+        .with_committed_offset(-1)
+        .with_committed_leader_epoch(-1)
+        .with_metadata(Some(StrBytes::default()))
+        .with_error_code(code.code())
+}
+
+fn refused_topic(wanted: WantedTopic, code: ErrorCode) -> OffsetFetchResponseTopics {
+    let partitions = wanted
+        .partitions
+        .iter()
+        .map(|&index| nothing(index, code))
+        .collect();
+    topic_answer(wanted.name, wanted.id, partitions)
+}
+
+/// Up to version 7 the one group's answer is the reply's; version 1 has no error of its own.
+fn respond(mut answers: Vec<OffsetFetchResponseGroup>, version: i16) -> OffsetFetchResponse {
+    if version >= GROUPS_FROM {
+        return OffsetFetchResponse::default().with_groups(answers);
+    }
+    let only = answers.pop().unwrap_or_default();
+    let topic = |topic: OffsetFetchResponseTopics| {
+        let partition = |partition: OffsetFetchResponsePartitions| {
+            OffsetFetchResponsePartition::default()
+                .with_partition_index(partition.partition_index)
+                .with_committed_offset(partition.committed_offset)
+                .with_committed_leader_epoch(partition.committed_leader_epoch)
+                .with_metadata(partition.metadata)
+                .with_error_code(partition.error_code)
+        };
+        OffsetFetchResponseTopic::default()
+            .with_name(topic.name)
+            .with_partitions(topic.partitions.into_iter().map(partition).collect())
+    };
+    let response =
+        OffsetFetchResponse::default().with_topics(only.topics.into_iter().map(topic).collect());
+    if version >= GROUP_ERROR_FROM {
+        return response.with_error_code(only.error_code);
+    }
+    response
+}

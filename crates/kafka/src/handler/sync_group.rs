@@ -1,0 +1,60 @@
+//! SyncGroup (14): the leader brings the assignments, everyone gets their own.
+//!
+//! | Card | |
+//! |---|---|
+//! | Versions | 0 to 5 |
+//! | Behaviour | Followers wait for the leader. Protocol type and name are checked from version 5 (KIP-559) |
+//! | Differs | Nothing |
+//! | Skipped | Nothing |
+
+use hub::groups::{Command, Reply, SyncGroup as Sync};
+use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
+use model::GenerationId;
+use wire::error_code::ErrorCode;
+
+use super::{Answer, Call, Handler, groups, words};
+
+/// From this version the request must name the group's protocol.
+const PROTOCOL_FROM: i16 = 5;
+
+pub(crate) struct SyncGroup;
+
+impl Handler for SyncGroup {
+    type Request = SyncGroupRequest;
+
+    fn handle(call: &Call<'_>, request: SyncGroupRequest) -> Answer<SyncGroupResponse> {
+        let nameless = request.protocol_type.is_none() || request.protocol_name.is_none();
+        if call.version >= PROTOCOL_FROM && nameless {
+            return Answer::ready(refused(ErrorCode::InconsistentGroupProtocol));
+        }
+        let command = Command::SyncGroup(Sync {
+            group: groups::group_id(&request.group_id),
+            member: groups::member_id(&request.member_id),
+            instance: groups::instance_id(request.group_instance_id.as_ref()),
+            generation: GenerationId(request.generation_id),
+            protocol_type: request.protocol_type.as_ref().map(groups::shared),
+            protocol: request.protocol_name.as_ref().map(groups::shared),
+            assignments: request
+                .assignments
+                .into_iter()
+                .map(|given| (groups::member_id(&given.member_id), given.assignment))
+                .collect(),
+        });
+        let reply = groups::ask(call, command);
+        Answer::later(async move {
+            match reply.await {
+                Ok(Reply::SyncGroup(Ok(synced))) => SyncGroupResponse::default()
+                    .with_protocol_type(Some(words::text(&synced.protocol_type)))
+                    .with_protocol_name(Some(words::text(&synced.protocol)))
+                    .with_assignment(synced.assignment),
+                Ok(Reply::SyncGroup(Err(error))) => refused(groups::group_code(&error)),
+                Ok(_) => refused(ErrorCode::UnknownServerError),
+                Err(error) => refused(groups::call_code(&error)),
+            }
+        })
+    }
+}
+
+fn refused(code: ErrorCode) -> SyncGroupResponse {
+    SyncGroupResponse::default().with_error_code(code.code())
+}
