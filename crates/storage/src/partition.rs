@@ -114,7 +114,12 @@ impl PartitionState {
         self.lost.retain(|&(_, until)| until > start);
         let ends = self.runs.iter().skip(1).map(|run| run.first);
         let ends = ends.chain([self.next]);
-        let dead = ends.take_while(|&end| end <= start).count();
+        let dead = self
+            .runs
+            .iter()
+            .zip(ends)
+            .take_while(|&(_, end)| end <= start)
+            .count();
         self.runs.drain(..dead).collect()
     }
 

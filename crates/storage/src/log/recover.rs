@@ -252,7 +252,7 @@ impl Opening<'_> {
                 Found::Entry(header) => {
                     self.synced = self.synced.max(header.synced);
                     let bytes = scan.from(header.position.byte);
-                    self.rebuild.apply(&header, bytes, &mut self.damages);
+                    self.rebuild.apply(&header, bytes);
                 }
                 Found::Unsound { from, until, known } => {
                     if !self.was_synced(scan, from, later) {
@@ -260,7 +260,7 @@ impl Opening<'_> {
                     }
                     self.quarantine(scan, from, until)?;
                     if let Some(header) = known {
-                        self.rebuild.lose(&header, &mut self.damages);
+                        self.rebuild.lose(&header);
                     }
                 }
                 Found::Rest { from } => {
@@ -392,7 +392,8 @@ impl Opening<'_> {
         sequences: &BTreeSet<ExtentSequence>,
         from: ExtentSequence,
     ) -> Result<(), OpenError> {
-        for &extent in sequences.range(from..) {
+        // The last one first, so that a crash on the way leaves no gap.
+        for &extent in sequences.range(from..).rev() {
             let path = log_path(extent);
             let removed = self.disk.remove(&path);
             removed.map_err(|error| failed("remove", &path)(error))?;

@@ -25,6 +25,9 @@ struct Building {
     state: PartitionState,
     /// What the manifest says that the partition had.
     next_known: Offset,
+    /// Lost ranges that the manifest does not know of. They are reported at the end: a partition
+    /// that turns out to be removed has lost nothing.
+    found_lost: Vec<(Offset, Offset)>,
     snapshot: Option<Snapshot>,
     tail: Vec<BatchHeader>,
     epoch: Option<LeaderEpoch>,
@@ -40,16 +43,14 @@ pub(super) struct Rebuilt {
 
 impl Building {
     /// Takes note that the offsets up to `until` are not there.
-    fn lose_until(&mut self, id: LogId, until: Offset, damages: &mut Vec<Damage>) {
+    fn lose_until(&mut self, until: Offset) {
         let from = self.state.next;
         if from >= until {
             return;
         }
         self.state.next = until;
         self.state.lost.push((from, until));
-        if until > self.state.start {
-            damages.push(Damage::LostOffsets { id, from, until });
-        }
+        self.found_lost.push((from, until));
     }
 
     /// Keeps the headers that the machine above needs: producers and the beginnings of epochs.
@@ -104,7 +105,7 @@ impl Rebuild {
     }
 
     /// Replays one sound entry.
-    pub(super) fn apply(&mut self, header: &EntryHeader, bytes: &[u8], damages: &mut Vec<Damage>) {
+    pub(super) fn apply(&mut self, header: &EntryHeader, bytes: &[u8]) {
         let id = header.id;
         match header.kind {
             EntryKind::Batches => {
@@ -114,7 +115,7 @@ impl Rebuild {
                     tracing::warn!(%id, base = %header.base, "skipped an entry out of order");
                     return;
                 }
-                building.lose_until(id, header.base, damages);
+                building.lose_until(header.base);
                 let at = EntryRef::of(header);
                 building.state.push(at, None);
                 for batch in header.batches(bytes) {
@@ -134,10 +135,10 @@ impl Rebuild {
     }
 
     /// Takes note of an entry whose header is sound and whose records are not.
-    pub(super) fn lose(&mut self, header: &EntryHeader, damages: &mut Vec<Damage>) {
+    pub(super) fn lose(&mut self, header: &EntryHeader) {
         if header.kind == EntryKind::Batches {
             let building = self.building(header);
-            building.lose_until(header.id, header.next, damages);
+            building.lose_until(header.next);
         }
     }
 
@@ -169,9 +170,10 @@ impl Rebuild {
         };
         let mut missing = BTreeSet::new();
         for (id, mut building) in self.partitions {
-            building.lose_until(id, building.next_known, damages);
+            building.lose_until(building.next_known);
             building.state.release();
-            building.lose_missing(id, on_disk, &mut missing, damages);
+            building.lose_missing(on_disk, &mut missing);
+            building.report(id, damages);
             for run in &building.state.runs {
                 *rebuilt.live.entry(run.extent).or_default() += u64::from(run.bytes);
             }
@@ -197,10 +199,8 @@ impl Building {
     /// Runs in extents that are gone are lost offsets.
     fn lose_missing(
         &mut self,
-        id: LogId,
         on_disk: &BTreeSet<ExtentSequence>,
         missing: &mut BTreeSet<ExtentSequence>,
-        damages: &mut Vec<Damage>,
     ) {
         let state = &mut self.state;
         let ends: Vec<Offset> = state.runs.iter().skip(1).map(|run| run.first).collect();
@@ -208,12 +208,18 @@ impl Building {
         for (run, until) in state.runs.iter().zip(ends) {
             if !on_disk.contains(&run.extent) {
                 missing.insert(run.extent);
-                let from = run.first;
-                state.lost.push((from, until));
-                damages.push(Damage::LostOffsets { id, from, until });
+                state.lost.push((run.first, until));
+                self.found_lost.push((run.first, until));
             }
         }
         state.runs.retain(|run| on_disk.contains(&run.extent));
         state.lost.sort_unstable();
+    }
+
+    fn report(&self, id: LogId, damages: &mut Vec<Damage>) {
+        let found = self.found_lost.iter();
+        for &(from, until) in found.filter(|(_, until)| *until > self.state.start) {
+            damages.push(Damage::LostOffsets { id, from, until });
+        }
     }
 }

@@ -320,7 +320,10 @@ impl World {
             let seen = self.core.read_all(id, 2000).unwrap();
             let expected = self.expected.get_mut(&id).unwrap();
             let partition = self.core.partitions.find(id).unwrap();
-            let (start, next) = (partition.lock().start, partition.lock().next);
+            let (start, next) = {
+                let state = partition.lock();
+                (state.start, state.next)
+            };
             assert!(
                 next >= expected.acknowledged_end(),
                 "{id}: acknowledged data is lost"
@@ -363,7 +366,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_acknowledged_is_lost_and_nothing_else_corrupts(
