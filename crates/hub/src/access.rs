@@ -233,10 +233,7 @@ impl Access {
     /// Denied before unknown.
     pub fn topic_to_listen(&self, topic: TopicRef<'_>) -> Result<ListenTopic, AccessError> {
         let topic = self.topic(topic, Need::Right(Right::Listen))?;
-        Ok(ListenTopic {
-            access: self.clone(),
-            topic,
-        })
+        Ok(ListenTopic { topic })
     }
 
     /// What a topic is (any right on it).
@@ -443,7 +440,6 @@ impl SendTopic {
 /// A topic that may be read.
 #[derive(Clone)]
 pub struct ListenTopic {
-    access: Access,
     topic: Arc<Topic>,
 }
 
@@ -462,7 +458,6 @@ impl ListenTopic {
     #[must_use]
     pub fn partition(&self, index: PartitionIndex) -> Option<ListenPartition> {
         Some(ListenPartition {
-            access: self.access.clone(),
             topic: Arc::clone(&self.topic),
             partition: self.topic.partition(index)?,
         })
@@ -480,7 +475,6 @@ pub struct SendPartition {
 /// A partition that may be read: see [`crate::fetch`] and [`crate::offsets`].
 #[derive(Clone)]
 pub struct ListenPartition {
-    pub(crate) access: Access,
     pub(crate) topic: Arc<Topic>,
     pub(crate) partition: Arc<Partition>,
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use model::{LeaderEpoch, LogId, NamespaceId, TopicId, TopicName, topic_config::TopicConfig};
+use model::{LeaderEpoch, LogId, TopicId, TopicName, topic_config::TopicConfig};
 use storage::RecoveredPartition;
 use tracing::warn;
 
@@ -14,7 +14,7 @@ use crate::{
     Clock,
     engine::Engine,
     metadata::TopicRecord,
-    namespace::{Namespace, NamespaceTable},
+    namespace::NamespaceTable,
     observe::{ReadTimes, SyncTimes, Traffic},
     partition::{Partition, StageTimes, Timing},
     registry::Registry,
@@ -81,10 +81,6 @@ impl Core {
             partitions: ArcSwap::from_pointee(partitions),
             traffic: Traffic::default(),
         })
-    }
-
-    pub(crate) fn namespace(&self, id: NamespaceId) -> Option<Arc<Namespace>> {
-        self.namespaces.load().all.get(&id).map(Arc::clone)
     }
 
     /// Every partition with state worth a snapshot, the internal ones left out: they are replayed.

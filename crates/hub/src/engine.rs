@@ -19,15 +19,9 @@ use storage::{
     AppendError, CheckpointError, CloseError, Completion, ReadError, ReadOutcome, Snapshot, Stats,
     TimestampMatch,
 };
-use thiserror::Error;
 
 /// A read that may need the disk or the network.
 pub(crate) type Reading<T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send>>;
-
-/// Another process owns the partitions: this one must stop serving them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("another process owns this data")]
-pub(crate) struct Fenced;
 
 /// Where a partition begins and ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,8 +87,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     fn remove(&self, id: LogId, done: Box<dyn Completion>);
 
-    /// Fails if another process has taken over: asked before anything is promised for long.
-    fn fence(&self) -> Result<(), Fenced>;
+    /// Whether this process still owns the partitions. An engine whose store is shared also fails
+    /// the appends of a process that does not, whether it asks or not.
+    fn owns(&self) -> bool;
 
     /// Gives every durable piece of a partition in order. Blocks: for replay at start.
     fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError>;

@@ -34,7 +34,7 @@ use crate::{
     namespace::Namespace,
     partition::Partition,
     settings::Limits,
-    sync::lock,
+    sync::{lock, tell},
 };
 
 /// Why a command did not reach the coordinator, or its decision could not be kept.
@@ -122,10 +122,6 @@ impl Groups {
         })
     }
 
-    pub(crate) fn partition(&self) -> &Arc<Partition> {
-        &self.log.partition
-    }
-
     /// Looks at the groups, for the metrics.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Coordinator) -> R) -> R {
         look(&lock(&self.inner).coordinator)
@@ -191,8 +187,7 @@ impl Groups {
         let position = self.log.position();
         for (ticket, reply) in outcome.replies {
             if let Some(waiting) = inner.waiting.remove(&ticket) {
-                // A client that is gone no longer wants to know.
-                drop(waiting.send(Ok((reply, position))));
+                tell(waiting, Ok((reply, position)));
             }
         }
         let nearest = inner.coordinator.next_deadline();
@@ -262,7 +257,7 @@ impl Inner {
         }
         self.coordinator.loaded(now);
         for (_, waiting) in self.waiting.drain() {
-            drop(waiting.send(Err(error)));
+            tell(waiting, Err(error));
         }
     }
 }

@@ -7,11 +7,11 @@ use std::{
 
 use model::Timestamp;
 use tokio::{sync::watch, task::spawn_blocking};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     core::Core, internal_log::LogFailure, namespace::Namespace, partition::Partition, sync::lock,
-    topic::TopicSettings,
+    topic::TopicSettings, watch::Broken,
 };
 
 /// How often the units look at themselves while nobody calls.
@@ -133,6 +133,13 @@ impl Core {
     }
 
     fn checkpoint_if_due(&self) {
+        if !self.engine.owns() {
+            error!("another process owns this data now: appends are refused");
+            for partition in self.partitions_by_log().into_values() {
+                partition.close(Broken::LogClosed);
+            }
+            return;
+        }
         if !self.engine.checkpoint_due() {
             return;
         }

@@ -148,11 +148,14 @@ impl Completion for LogFailure {
     }
 }
 
+/// Sees a record's key and value.
+pub(crate) type Visit<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
+
 /// Gives every record of a log, in order, to `visit`. Blocks: for the start.
 pub(crate) fn replay(
     engine: &dyn Engine,
     log: LogId,
-    visit: &mut dyn FnMut(&[u8], Option<&[u8]>),
+    visit: &mut Visit<'_>,
 ) -> Result<(), ReadError> {
     engine.replay(log, &mut |piece| {
         for (_, bytes) in batch::split(piece) {

@@ -43,6 +43,7 @@ pub mod settings;
 mod sync;
 mod timestamps;
 mod topic;
+mod walk;
 mod watch;
 
 pub use access::{Access, AccessError, ListenPartition, ListenTopic, SendPartition, SendTopic};

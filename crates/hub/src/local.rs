@@ -10,7 +10,7 @@ use storage::{
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::engine::{Engine, EnginePositions, Fenced, Reading};
+use crate::engine::{Engine, EnginePositions, Reading};
 
 /// Bytes of one step of a replay.
 const REPLAY_BYTES: usize = 1 << 20;
@@ -130,8 +130,8 @@ impl Engine for LocalEngine {
     }
 
     /// The directory's lock file keeps other processes out for as long as this one lives.
-    fn fence(&self) -> Result<(), Fenced> {
-        Ok(())
+    fn owns(&self) -> bool {
+        true
     }
 
     fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {

@@ -64,11 +64,6 @@ impl Namespace {
     }
 }
 
-/// Units as they are kept: 0 stands for unlimited.
-pub(crate) fn units_number(units: Units) -> u32 {
-    units.count().unwrap_or(0)
-}
-
 /// The meter of a namespace: the kept units, if they grew from what is configured now.
 pub(crate) fn meter(settings: &UnitSettings, kept: Option<UnitsRecord>, now: Instant) -> Meter {
     let configured = settings.throughput_units.unwrap_or(0);

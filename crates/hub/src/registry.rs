@@ -80,11 +80,6 @@ impl Registry {
         }
     }
 
-    /// The partition that the machine is kept in.
-    pub(crate) fn partition(&self) -> &Arc<Partition> {
-        &self.log.partition
-    }
-
     /// Looks at what exists.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Metadata) -> R) -> R {
         look(&lock(&self.machine))

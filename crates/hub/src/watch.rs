@@ -14,7 +14,10 @@ use std::{
 use model::Offset;
 use tokio::sync::{Notify, oneshot};
 
-use crate::{partition::Partition, sync::lock};
+use crate::{
+    partition::Partition,
+    sync::{lock, tell},
+};
 
 /// What wakes a wait before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +58,7 @@ impl Watch {
             std::mem::replace(&mut waits.offsets, later)
         };
         for reply in reached.into_values() {
-            // A receiver that is gone no longer wants to know.
-            drop(reply.send(Ok(())));
+            tell(reply, Ok(()));
         }
     }
 
@@ -71,7 +73,7 @@ impl Watch {
             std::mem::take(&mut waits.offsets)
         };
         for reply in offsets.into_values() {
-            drop(reply.send(Err(reason)));
+            tell(reply, Err(reason));
         }
     }
 
@@ -86,7 +88,7 @@ impl Watch {
         let (reply, wait) = oneshot::channel();
         let mut waits = lock(&self.waits);
         if let Some(reason) = waits.broken {
-            drop(reply.send(Err(reason)));
+            tell(reply, Err(reason));
         } else {
             let id = NEXT_WAIT.fetch_add(1, Ordering::Relaxed);
             waits.offsets.insert((offset, id), reply);

@@ -123,6 +123,8 @@ pub(crate) struct SessionState {
     pub(crate) peer: Peer,
     pub(crate) login: Login,
     pub(crate) software: Option<Software>,
+    /// As the first request with one said it, shortened for the log.
+    client_id: Option<String>,
 }
 
 /// What a client says it is (ApiVersions 3 and later).
@@ -142,6 +144,7 @@ impl Session {
                 peer,
                 login,
                 software: None,
+                client_id: None,
             },
         }
     }
@@ -174,18 +177,21 @@ impl Session {
     /// Who is at the other end, for the log.
     #[must_use]
     pub fn describe(&self) -> String {
-        self.state.name_of(None)
+        self.state.client_name()
     }
 }
 
 impl SessionState {
-    /// The client's own names for itself, as far as it said them.
-    pub(crate) fn client_name(&self, request: &RequestFrame) -> String {
-        self.name_of(request.client_id.as_deref())
+    /// Keeps the name that the client goes by.
+    pub(crate) fn note_client(&mut self, request: &RequestFrame) {
+        if self.client_id.is_none() {
+            self.client_id = request.client_id.as_deref().map(shown);
+        }
     }
 
-    fn name_of(&self, client_id: Option<&str>) -> String {
-        let id = client_id.map_or_else(|| "without id".to_owned(), shown);
+    /// The client's own names for itself, as far as it said them.
+    pub(crate) fn client_name(&self) -> String {
+        let id = self.client_id.as_deref().unwrap_or("without id");
         match &self.software {
             Some(Software { name, version }) => {
                 format!("client {id} ({} {})", shown(name), shown(version))

@@ -30,9 +30,10 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         Ok(request) => request,
         Err(error) => return Staged::Close(format!("unreadable request header: {error}")),
     };
+    session.note_client(&request);
     let version = request.api_version;
     let Some(row) = request.api.and_then(registry::find) else {
-        let (key, name) = (request.api_key, session.client_name(&request));
+        let (key, name) = (request.api_key, session.client_name());
         return Staged::Close(format!(
             "API key {key} version {version} is unknown, from {name}"
         ));
@@ -40,7 +41,7 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
     let api = row.api;
     let access = session.login.access().cloned();
     if access.is_none() && !login::is_open_to_all(api) {
-        let name = session.client_name(&request);
+        let name = session.client_name();
         let reason = session.login.why_unknown();
         return Staged::Close(format!("{api} version {version} {reason}, from {name}"));
     }
@@ -79,7 +80,7 @@ fn refuse_version(session: &SessionState, api: ApiKey, request: &RequestFrame, n
         "{api} version {version} is not supported (versions {} to {} are), from {}",
         accepted.min,
         accepted.max,
-        session.client_name(request)
+        session.client_name()
     ))
 }
 
@@ -95,7 +96,7 @@ pub(crate) fn run_login<H: LoginHandler>(
             let answered = H::handle(session, request, version, now);
             Route::new(session, version, frame, now).finish::<H::Request>(answered)
         }
-        Err(error) => Staged::Close(format!("{error}, from {}", session.client_name(frame))),
+        Err(error) => Staged::Close(format!("{error}, from {}", session.client_name())),
     }
 }
 
@@ -108,7 +109,7 @@ where
         Ok(request) => request,
         Err(error) => {
             call.access.count_request(RequestResult::UserError);
-            return Staged::Close(format!("{error}, from {}", call.session.client_name(frame)));
+            return Staged::Close(format!("{error}, from {}", call.session.client_name()));
         }
     };
     let mut route = Route::new(call.session, call.version, frame, call.now);

@@ -25,7 +25,7 @@ use crate::{
     metadata::{Command, Record, Refusal},
     namespace::Namespace,
     registry::SubmitError,
-    sync::write,
+    sync::{tell, write},
     topic::{Topic, TopicSettings},
     watch::Broken,
 };
@@ -461,8 +461,7 @@ struct Told(oneshot::Sender<Result<(), storage::AppendError>>);
 
 impl Completion for Told {
     fn durable(self: Box<Self>, result: Result<(), storage::AppendError>) {
-        // Who asked may have gone.
-        drop(self.0.send(result));
+        tell(self.0, result);
     }
 }
 

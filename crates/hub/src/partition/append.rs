@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use model::{
     Now, Offset, Timestamp,
-    batch::{Batch, BatchHeader, StampedBatch, TimestampType},
+    batch::{Batch, BatchHeader, Compression, StampedBatch, TimestampType},
 };
 use storage::{
     Completion,
@@ -16,7 +16,7 @@ use super::{Partition, State};
 use crate::{
     append::{Acks, AppendError},
     observe::Histogram,
-    sync::lock,
+    sync::{lock, tell},
     watch::Broken,
 };
 
@@ -232,6 +232,9 @@ fn check_batches(
         if rules.timestamp_type == TimestampType::CreateTime {
             check_timestamps(header, rules, now)?;
         }
+        if rules.keys_required {
+            check_keys(batch)?;
+        }
     }
     Ok(())
 }
@@ -256,6 +259,15 @@ fn check_timestamps(
     Ok(())
 }
 
+/// A compacted topic lives by its keys. Records in a compressed block are taken on trust.
+fn check_keys(batch: &Batch) -> Result<(), AppendError> {
+    let plain = batch.header().attributes.compression() == Ok(Compression::None);
+    if plain && batch.records().any(|record| record.key.is_none()) {
+        return Err(AppendError::KeyMissing);
+    }
+    Ok(())
+}
+
 type ReplySender = Option<oneshot::Sender<Result<(), AppendError>>>;
 
 /// Told by the engine how far the append has come.
@@ -272,8 +284,7 @@ struct AppendDone {
 impl AppendDone {
     fn answer(&mut self, result: Result<(), AppendError>) {
         if let Some(reply) = self.reply.take() {
-            // A client that is gone no longer wants to know.
-            drop(reply.send(result));
+            tell(reply, result);
         }
     }
 

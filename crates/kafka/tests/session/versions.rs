@@ -130,7 +130,10 @@ async fn other_unsupported_versions_close_with_the_clients_name() {
     client.call(3, &named("librdkafka", "2.15.0")).await;
     for (key, version) in [(0, 2), (0, 14), (1, 3), (3, 14), (3, -1), (22, 6)] {
         let reason = closed(client.dispatch(raw(key, version, 1, &[0; 32])));
-        assert!(reason.contains("client me (librdkafka 2.15.0)"), "{reason}");
+        assert!(
+            reason.contains("client tester (librdkafka 2.15.0)"),
+            "{reason}"
+        );
         assert!(
             reason.contains(&format!("version {version} is not supported")),
             "{reason}"

@@ -1,0 +1,154 @@
+//! The walk that shows an observer every number.
+
+use std::time::Duration;
+
+use model::{LogId, NamespaceName, Offset, PartitionIndex, batch::BatchHeader};
+
+use crate::{
+    Hub,
+    core::Core,
+    local::whole,
+    namespace::Namespace,
+    observe::{
+        LagObservation, NamespaceView, Observer, PartitionObservation, ProcessView,
+        TopicObservation,
+    },
+    sync::{lock, read},
+    topic::Topic,
+};
+
+impl Hub {
+    /// Shows the observer everything as it stands. Does not wait for the disk.
+    pub fn observe(&self, observer: &mut dyn Observer) {
+        let core = &*self.core;
+        observer.process(&core.process_view());
+        for namespace in self.core.namespaces.load().all.values() {
+            core.observe_namespace(namespace, observer);
+        }
+    }
+}
+
+impl Core {
+    fn process_view(&self) -> ProcessView {
+        let waiting = self
+            .waiting_fetches
+            .load(std::sync::atomic::Ordering::Relaxed);
+        ProcessView {
+            storage: self.engine.stats(),
+            sync_duration_us: self.sync_times.duration.view(),
+            sync_bytes: self.sync_times.bytes.view(),
+            sync_entries: self.sync_times.entries.view(),
+            append_written_us: self.append_times.written.view(),
+            append_durable_us: self.append_times.durable.view(),
+            read_cached_us: self.read_times.cached.view(),
+            read_cold_us: self.read_times.cold.view(),
+            fetch_waited_us: self.read_times.waited.view(),
+            waiting_fetches: waiting as u64,
+        }
+    }
+
+    fn observe_namespace(&self, namespace: &Namespace, observer: &mut dyn Observer) {
+        let now = self.clock.now().monotonic;
+        let (units, usage) = {
+            let mut meter = lock(&namespace.meter);
+            (meter.units().count(), meter.usage(now))
+        };
+        let (group_count, rebalance_count) = namespace
+            .groups
+            .read(|groups| (groups.groups().count(), groups.rebalance_count()));
+        observer.namespace(&NamespaceView {
+            name: &namespace.name,
+            requests: namespace.requests.view(),
+            units,
+            usage,
+            topic_count: read(&namespace.topics).iter().count(),
+            group_count,
+            rebalance_count,
+        });
+        for topic in namespace.topics() {
+            self.observe_topic(&namespace.name, &topic, observer);
+        }
+        if observer.wants_lag() {
+            self.observe_lag(namespace, observer);
+        }
+    }
+
+    fn observe_topic(&self, namespace: &NamespaceName, topic: &Topic, observer: &mut dyn Observer) {
+        let partitions = topic.partitions.load();
+        let sizes = partitions.iter().map(|each| self.engine.size(each.log));
+        observer.topic(&TopicObservation {
+            namespace,
+            name: &topic.name,
+            traffic: topic.traffic.view(),
+            size_bytes: sizes.sum(),
+            partition_count: topic.partition_count(),
+        });
+        if !observer.wants_partitions() {
+            return;
+        }
+        for partition in partitions.iter() {
+            let positions = partition.positions();
+            observer.partition(&PartitionObservation {
+                namespace,
+                topic: &topic.name,
+                partition: partition.index,
+                log_start_offset: positions.start.0,
+                high_watermark: positions.durable_end.0,
+                size_bytes: self.engine.size(partition.log),
+            });
+        }
+    }
+
+    fn observe_lag(&self, namespace: &Namespace, observer: &mut dyn Observer) {
+        let committed: Vec<_> = namespace.groups.read(|groups| {
+            let offsets = groups.offsets();
+            offsets
+                .map(|(group, topic, partition, committed)| {
+                    (group.clone(), topic.clone(), partition, committed.offset)
+                })
+                .collect()
+        });
+        for (group, topic, index, committed) in committed {
+            let Some((log, records)) = lag(namespace, topic.as_str(), index, committed) else {
+                continue;
+            };
+            observer.lag(&LagObservation {
+                namespace: &namespace.name,
+                group: &group,
+                topic: &topic,
+                partition: index,
+                records,
+                age: self.age(log, committed, records),
+            });
+        }
+    }
+
+    /// How old the first unread record is, by its batch; unknown where that needs the disk.
+    fn age(&self, log: LogId, committed: Offset, records: u64) -> Option<Duration> {
+        if records == 0 {
+            return Some(Duration::ZERO);
+        }
+        let positions = self.engine.positions(log)?;
+        let from = committed.max(positions.start);
+        let end = positions.durable_end;
+        let read = self.engine.read_cached(log, from, end, 1).ok()??;
+        let header = BatchHeader::parse(&whole(read.pieces)).ok()?;
+        let now = self.clock.now().wall;
+        let ms = now.0.saturating_sub(header.max_timestamp.0);
+        Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
+    }
+}
+
+/// The partition's log and how many records the group has not read.
+fn lag(
+    namespace: &Namespace,
+    topic: &str,
+    index: PartitionIndex,
+    committed: Offset,
+) -> Option<(LogId, u64)> {
+    let partition = namespace.topic_named(topic)?.partition(index)?;
+    let positions = partition.positions();
+    let from = committed.max(positions.start);
+    let records = positions.durable_end.0.saturating_sub(from.0);
+    Some((partition.log, u64::try_from(records).unwrap_or(0)))
+}

@@ -1,0 +1,191 @@
+//! Creating, growing, deleting, configuring, retaining.
+
+use std::time::Duration;
+
+use hub::{
+    AccessError,
+    access::TopicRef,
+    admin::{
+        AlterConfigsError, AssignmentError, CreateTopicError, GrowTopicError, NewTopic,
+        PartitionCountError,
+    },
+    configs::{ConfigChange, ConfigSource},
+    fetch::{FetchError, FetchRequest},
+};
+use model::Timestamp;
+
+use crate::support::{World, batch, batch_at, create, send, values, wanted};
+
+#[tokio::test]
+async fn creating_is_checked_and_remembered() {
+    let world = World::new();
+    let access = world.access("dev");
+    let topic = |name: &str| NewTopic {
+        name: name.to_owned(),
+        ..NewTopic::default()
+    };
+    let made = access.create_topic(topic("a.b")).await.unwrap();
+    assert_eq!(made.partition_count, 4);
+    let exists = access.create_topic(topic("a.b")).await.unwrap_err();
+    assert_eq!(exists.to_string(), "Topic 'a.b' already exists.");
+    let collides = access.create_topic(topic("a_b")).await;
+    assert!(matches!(collides, Err(CreateTopicError::Collides(..))));
+    let mut wrong = topic("c");
+    wrong.partition_count = Some(0);
+    assert_eq!(
+        access.validate_topic(&wrong).unwrap_err(),
+        CreateTopicError::Partitions(PartitionCountError::NotPositive)
+    );
+    let mut assigned = topic("c");
+    assigned.assignments = [(0, vec![0]), (1, vec![0])].into();
+    assert_eq!(access.validate_topic(&assigned).unwrap().partition_count, 2);
+    assigned.assignments.insert(2, vec![5]);
+    let unknown = PartitionCountError::Assignment(AssignmentError::UnknownBroker);
+    assert_eq!(
+        access.validate_topic(&assigned).unwrap_err(),
+        CreateTopicError::Partitions(unknown)
+    );
+    let mut configured = topic("c");
+    configured.configs = [("nonsense".to_owned(), Some("1".to_owned()))].into();
+    assert!(matches!(
+        access.create_topic(configured).await,
+        Err(CreateTopicError::Config(_))
+    ));
+    drop(access);
+    let world = world.restart().await;
+    let access = world.access("dev");
+    let names: Vec<_> = access
+        .topics()
+        .into_iter()
+        .map(|one| (one.id, one.name))
+        .collect();
+    assert_eq!(names, [(made.id, made.name)]);
+}
+
+#[tokio::test]
+async fn a_deleted_topic_is_gone_wakes_its_readers_and_frees_its_disk() {
+    let world = World::new();
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    send(&access, "orders", batch(&["x".repeat(10_000).as_str()])).await;
+    let id = access
+        .topic_to_describe(TopicRef::Name("orders"))
+        .unwrap()
+        .id;
+    let request = FetchRequest {
+        partitions: vec![wanted(&access, "orders", 1)],
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        max_wait: Duration::from_secs(3600),
+    };
+    let waiting = {
+        let access = access.clone();
+        tokio::spawn(async move { access.fetch(request).await })
+    };
+    tokio::task::yield_now().await;
+    let before = access.log_dir().unwrap();
+    assert!(before.partitions[0].size_bytes > 10_000);
+    access.delete_topic(TopicRef::Id(id)).await.unwrap();
+    let failure = waiting.await.unwrap().partitions[0].clone().unwrap_err();
+    assert_eq!(failure.error, FetchError::TopicDeleted);
+    let gone = access.topic_to_listen(TopicRef::Id(id)).err();
+    assert_eq!(gone, Some(AccessError::Unknown));
+    assert!(access.log_dir().unwrap().partitions.is_empty());
+
+    // Created again it is another topic, and empty.
+    create(&access, "orders").await;
+    assert_ne!(
+        access
+            .topic_to_describe(TopicRef::Name("orders"))
+            .unwrap()
+            .id,
+        id
+    );
+    drop(access);
+    let world = world.restart().await;
+    let access = world.access("dev");
+    assert_eq!(values(&access, "orders", 0).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn topics_only_grow() {
+    let world = World::new();
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    send(&access, "orders", batch(&["kept"])).await;
+    access.grow_topic("orders", 3, None).await.unwrap();
+    let same = access.grow_topic("orders", 3, None).await.unwrap_err();
+    assert!(matches!(
+        same,
+        GrowTopicError::Partitions(PartitionCountError::NotAnIncrease { .. })
+    ));
+    drop(access);
+    let world = world.restart().await;
+    let access = world.access("dev");
+    let orders = access.topic_to_describe(TopicRef::Name("orders")).unwrap();
+    assert_eq!(orders.partition_count, 3);
+    assert_eq!(values(&access, "orders", 0).await, ["kept"]);
+}
+
+#[tokio::test]
+async fn configurations_are_checked_described_and_kept() {
+    let world = World::with(|settings| {
+        settings.namespaces[0].retention = Some(Duration::from_secs(3600));
+    });
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    let entry = |access: &hub::Access, name: &str| {
+        let all = access.describe_topic_configs("orders").unwrap();
+        all.into_iter()
+            .find(|one| one.definition.name == name)
+            .unwrap()
+    };
+    let before = entry(&access, "retention.ms");
+    assert_eq!(
+        (before.value.as_str(), before.source),
+        ("3600000", ConfigSource::Broker)
+    );
+    let set = |name: &str, value: &str| ConfigChange::Set(name.into(), value.into());
+    let changes = [set("retention.ms", "1000"), set("nonsense", "1")];
+    assert!(matches!(
+        access.alter_topic_configs("orders", &changes).await,
+        Err(AlterConfigsError::Config(_))
+    ));
+    assert_eq!(entry(&access, "retention.ms").value, "3600000");
+    access
+        .alter_topic_configs("orders", &changes[..1])
+        .await
+        .unwrap();
+    drop(access);
+    let world = world.restart().await;
+    let access = world.access("dev");
+    let after = entry(&access, "retention.ms");
+    assert_eq!(
+        (after.value.as_str(), after.source, after.synonyms.len()),
+        ("1000", ConfigSource::Topic, 3)
+    );
+}
+
+#[tokio::test]
+async fn retention_by_time_moves_the_start() {
+    let world = World::with(|settings| {
+        settings.namespaces[0].retention = Some(Duration::from_secs(3600));
+        settings.storage.retention_interval = Duration::from_secs(60);
+    });
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    send(&access, "orders", batch(&["old"])).await;
+    let late = Timestamp(1_700_000_000_000).plus(Duration::from_secs(3000));
+    send(&access, "orders", batch_at(late, &["new"])).await;
+    let partition = wanted(&access, "orders", 0).partition;
+    world.clock.advance(Duration::from_secs(3700));
+    // Retention runs on its own task: wait for its effect, not for a time.
+    for _ in 0..10_000 {
+        if partition.positions().log_start_offset.0 > 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(partition.positions().log_start_offset.0, 1);
+    assert_eq!(values(&access, "orders", 1).await, ["new"]);
+}
