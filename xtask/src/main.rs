@@ -1,12 +1,17 @@
 //! Development tasks: `cargo xtask <task>`.
 
 mod generate;
+mod test;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["generate", rest @ ..] => generate::run(rest),
-        _ => anyhow::bail!("usage: cargo xtask generate wire-tables [--check]"),
+        ["test", rest @ ..] => test::run(rest),
+        _ => anyhow::bail!(
+            "usage: cargo xtask test [--only unit|world] [FILTER]...\n       \
+             cargo xtask generate wire-tables [--check]"
+        ),
     }
 }
