@@ -168,6 +168,9 @@ pub(crate) fn delete(
     turn: &mut Turn<'_>,
     request: DeleteOffsets,
 ) -> Result<Vec<PerTopic<PartitionResult>>, GroupError> {
+    if request.group.as_str().is_empty() {
+        return Err(GroupError::InvalidGroupId);
+    }
     let group = groups
         .get(&request.group)
         .ok_or(GroupError::GroupIdNotFound)?;

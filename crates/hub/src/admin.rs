@@ -40,7 +40,7 @@ pub struct CreatedTopic {
 pub enum CreateTopicError {
     #[error("not authorized")]
     Denied,
-    #[error("topic name is invalid: {0}")]
+    #[error("Topic name is invalid: {0}")]
     Name(#[from] TopicNameError),
     #[error("Topic '{0}' already exists.")]
     Exists(TopicName),

@@ -13,9 +13,11 @@ use hub::{Access, observe::RequestResult};
 use model::Now;
 use wire::codec::Request;
 
+use self::outcome::ErrorCodes;
 use crate::session::SessionState;
 
 pub(crate) mod alter_configs;
+mod altering;
 pub(crate) mod api_versions;
 mod codes;
 mod configs;
@@ -47,6 +49,7 @@ pub(crate) mod offset_delete;
 pub(crate) mod offset_fetch;
 pub(crate) mod offset_for_leader_epoch;
 mod operations;
+pub(crate) mod outcome;
 pub(crate) mod produce;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
@@ -55,7 +58,7 @@ mod words;
 
 /// An API for callers who are known.
 pub(crate) trait Handler {
-    type Request: Request<Response: Send + 'static>;
+    type Request: Request<Response: ErrorCodes + Send + 'static>;
 
     /// Takes the request's place in order and gives its answer, at once or later.
     fn handle(call: &Call<'_>, request: Self::Request) -> Answer<ResponseOf<Self>>;
@@ -63,7 +66,7 @@ pub(crate) trait Handler {
 
 /// An API that anyone may ask, and that may change who is known.
 pub(crate) trait LoginHandler {
-    type Request: Request;
+    type Request: Request<Response: ErrorCodes>;
 
     /// Gives the answer; nothing here takes time.
     fn handle(
@@ -97,8 +100,8 @@ pub(crate) enum Answer<R> {
 pub(crate) struct Answered<R> {
     pub(crate) content: Content<R>,
     pub(crate) throttle: Throttle,
-    /// How the request counts in the metrics.
-    pub(crate) result: RequestResult,
+    /// How the request counts in the metrics, where the message's error codes do not tell it.
+    pub(crate) result: Option<RequestResult>,
     /// Why the connection ends after this reply, if it does.
     pub(crate) close: Option<String>,
 }
@@ -148,7 +151,7 @@ impl<R> Answered<R> {
         Self {
             content,
             throttle: Throttle::None,
-            result: RequestResult::Success,
+            result: None,
             close: None,
         }
     }
@@ -159,7 +162,7 @@ impl<R> Answered<R> {
     }
 
     pub(crate) const fn counted(mut self, result: RequestResult) -> Self {
-        self.result = result;
+        self.result = Some(result);
         self
     }
 

@@ -15,6 +15,7 @@ use crate::{
     handler::{
         Answer, Answered, Call, Content, Handler, LoginHandler, ResponseOf, Throttle,
         api_versions::{self, ApiVersions},
+        outcome::{self, ErrorCodes},
     },
     login,
     registry::{self, Run},
@@ -149,7 +150,7 @@ impl Route {
     }
 
     /// Turns an answer into bytes, counts it and applies its throttle.
-    fn finish<R: Request>(&self, answered: Answered<R::Response>) -> Staged {
+    fn finish<R: Request<Response: ErrorCodes>>(&self, answered: Answered<R::Response>) -> Staged {
         let Answered {
             content,
             throttle,
@@ -157,6 +158,10 @@ impl Route {
             close,
         } = answered;
         if let Some(access) = &self.access {
+            let result = result.unwrap_or_else(|| match &content {
+                Content::Message(message) => outcome::of_reply(message),
+                Content::Chunks(_) | Content::Silent => RequestResult::Success,
+            });
             access.count_request(match throttle {
                 Throttle::None => result,
                 Throttle::Mute(_) | Throttle::Delay(_) => RequestResult::Throttled,

@@ -26,8 +26,11 @@ pub enum TopicConfigError {
     },
     #[error("Null value not supported for topic configs: {0}")]
     Null(String),
-    #[error("Can't APPEND or SUBTRACT {0}: it is not a list")]
-    NotAList(&'static str),
+    #[error("Can't {operation} to key {name} because its type is not LIST.")]
+    NotAList {
+        operation: &'static str,
+        name: &'static str,
+    },
 }
 
 /// The settings a topic was given; what it was not given has its default.
@@ -45,7 +48,12 @@ impl TopicConfig {
         let definition = known(name)?;
         let value = value.trim();
         value::check(definition, value)?;
-        self.given.insert(definition.name, value.to_owned());
+        let value = match definition.kind {
+            // Said with blanks or without, it is the same list.
+            Kind::List => split_list(value).collect::<Vec<_>>().join(","),
+            _ => value.to_owned(),
+        };
+        self.given.insert(definition.name, value);
         Ok(())
     }
 
@@ -63,7 +71,7 @@ impl TopicConfig {
     /// # Errors
     /// An unknown name, one that is no list, or an unacceptable result.
     pub fn append(&mut self, name: &str, items: &str) -> Result<(), TopicConfigError> {
-        let mut list = self.list(name)?;
+        let mut list = self.list("APPEND", name)?;
         for item in split_list(items) {
             if !list.contains(&item) {
                 list.push(item);
@@ -78,15 +86,16 @@ impl TopicConfig {
     /// An unknown name, one that is no list, or an unacceptable result.
     pub fn subtract(&mut self, name: &str, items: &str) -> Result<(), TopicConfigError> {
         let gone: Vec<String> = split_list(items).collect();
-        let mut list = self.list(name)?;
+        let mut list = self.list("SUBTRACT", name)?;
         list.retain(|item| !gone.contains(item));
         self.set(name, &list.join(","))
     }
 
-    fn list(&self, name: &str) -> Result<Vec<String>, TopicConfigError> {
+    fn list(&self, operation: &'static str, name: &str) -> Result<Vec<String>, TopicConfigError> {
         let definition = known(name)?;
         if definition.kind != Kind::List {
-            return Err(TopicConfigError::NotAList(definition.name));
+            let name = definition.name;
+            return Err(TopicConfigError::NotAList { operation, name });
         }
         Ok(split_list(self.value(definition)).collect())
     }
@@ -273,6 +282,9 @@ mod tests {
         config.unset("retention.ms").unwrap();
         assert_eq!(config.retention_ms(), Some(604_800_000));
         let refused = config.append("retention.ms", "1").unwrap_err();
-        assert_eq!(refused, TopicConfigError::NotAList("retention.ms"));
+        let said = "Can't APPEND to key retention.ms because its type is not LIST.";
+        assert_eq!(refused.to_string(), said);
+        config.set("cleanup.policy", "compact, delete").unwrap();
+        assert_eq!(config.given("cleanup.policy"), Some("compact,delete"));
     }
 }

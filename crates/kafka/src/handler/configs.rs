@@ -7,10 +7,11 @@ use hub::admin::{
 };
 use hub::configs::ConfigSource;
 use kafka_protocol::protocol::StrBytes;
-use model::topic_config::Kind;
+use model::{TopicNameError, topic_config::Kind};
 use wire::error_code::ErrorCode;
 
 use super::{codes, words};
+use crate::address::NODE_ID;
 
 /// What a configuration may belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +79,12 @@ impl From<CreateTopicError> for Refusal {
     }
 }
 
+impl From<TopicNameError> for Refusal {
+    fn from(error: TopicNameError) -> Self {
+        CreateTopicError::Name(error).into()
+    }
+}
+
 impl From<GrowTopicError> for Refusal {
     fn from(error: GrowTopicError) -> Self {
         match error {
@@ -129,6 +136,20 @@ impl Refusal {
         let message = "This server does not host this topic-partition.";
         Self::new(ErrorCode::UnknownTopicOrPartition, message)
     }
+}
+
+/// A broker resource is this broker, by its id, or all brokers, by the empty name.
+pub(super) fn own_broker(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() || name == NODE_ID.to_string() {
+        return Ok(());
+    }
+    let message = match name.parse::<i32>() {
+        Ok(id) => {
+            format!("Unexpected broker id, expected {NODE_ID} or empty string, but received {id}")
+        }
+        Err(_) => format!("Broker id must be an integer, but it is: {name}"),
+    };
+    Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }
 
 pub(super) const fn delete_records_code(error: DeleteRecordsError) -> ErrorCode {

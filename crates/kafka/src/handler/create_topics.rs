@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 2 to 7 |
 //! | Behaviour | Durable before the reply. A count or factor of -1 means the default (from version 4, KIP-464); the reply tells partitions, factor and configurations from 5 (KIP-525), the topic id from 7 (KIP-516) |
-//! | Differs | Any valid replication factor is accepted and reported as 1 |
+//! | Differs | Any valid replication factor is accepted and reported as 1. A wish that is wrong in itself is told so even where the name is taken. Names of Kafka's internal topics are as free as any. `validate_only` gives the zero id |
 //! | Skipped | The timeout: creating takes one commit |
 
 use std::collections::{BTreeMap, HashMap};
@@ -54,8 +54,7 @@ impl Handler for CreateTopics {
                     // Named more than once: refused once, under its one name.
                     Some(count @ 2..) => {
                         *count = 0;
-                        let message = "Create topics request from client contains multiple \
-                                       entries for this topic.";
+                        let message = "Duplicate topic name.";
                         let refusal = Refusal::new(ErrorCode::InvalidRequest, message);
                         results.push(result(topic.name, Err(refusal)));
                     }

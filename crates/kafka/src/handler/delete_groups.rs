@@ -3,9 +3,11 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 3 |
-//! | Behaviour | Only groups without members; needs Manage |
+//! | Behaviour | Only groups without members; a group named twice is answered once; needs Manage |
 //! | Differs | Nothing |
 //! | Skipped | The error message of version 3 is null |
+
+use std::collections::HashSet;
 
 use hub::groups::{Command, Reply};
 use kafka_protocol::messages::{
@@ -22,7 +24,13 @@ impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
 
     fn handle(call: &Call<'_>, request: DeleteGroupsRequest) -> Answer<DeleteGroupsResponse> {
-        let asked: Vec<GroupId> = request.groups_names.iter().map(groups::group_id).collect();
+        let mut asked: Vec<GroupId> = Vec::new();
+        let mut seen = HashSet::new();
+        for group in request.groups_names.iter().map(groups::group_id) {
+            if seen.insert(group.clone()) {
+                asked.push(group);
+            }
+        }
         let reply = groups::ask(call, Command::DeleteGroups(asked.clone()));
         Answer::later(async move {
             let all = |code: ErrorCode| asked.iter().map(|group| result(group, code)).collect();

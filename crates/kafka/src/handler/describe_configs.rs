@@ -3,7 +3,7 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 1 to 4 |
-//! | Behaviour | Topics: every setting that Kafka 4.4 knows; synonyms where asked (KIP-226), types and documentation from version 3 (KIP-569). The broker: the limits in force, read-only |
+//! | Behaviour | Topics: every setting that Kafka 4.4 knows; synonyms where asked (KIP-226), types and documentation from version 3 (KIP-569). The broker, by its id: the limits in force, read-only; nothing by the empty name, which asks for what was set while running |
 //! | Differs | Broker settings are a short list: the file has its own words for the rest |
 //! | Skipped | Broker loggers, client metrics and groups: they have no settings |
 
@@ -21,12 +21,12 @@ use kafka_protocol::{
     },
     protocol::StrBytes,
 };
-use model::topic_config::Kind;
+use model::{TopicName, topic_config::Kind};
 use wire::error_code::ErrorCode;
 
 use super::{
     Answer, Call, Handler,
-    configs::{Refusal, ResourceType, kind_code, source_code},
+    configs::{Refusal, ResourceType, kind_code, own_broker, source_code},
     words,
 };
 use crate::address::NODE_ID;
@@ -76,21 +76,28 @@ fn describe(
     };
     let name = resource.resource_name.as_str();
     match ResourceType::from_code(resource.resource_type) {
-        Some(ResourceType::Topic) => match access.describe_topic_configs(name) {
-            Ok(entries) => Ok(entries
-                .iter()
-                .filter(|entry| wanted(entry.definition.name))
-                .map(|entry| topic_config(entry, detail))
-                .collect()),
-            Err(AccessError::Denied) => {
-                let message = "Topic authorization failed.";
-                Err(Refusal::new(ErrorCode::TopicAuthorizationFailed, message))
+        Some(ResourceType::Topic) => {
+            TopicName::try_from(name)?;
+            match access.describe_topic_configs(name) {
+                Ok(entries) => Ok(entries
+                    .iter()
+                    .filter(|entry| wanted(entry.definition.name))
+                    .map(|entry| topic_config(entry, detail))
+                    .collect()),
+                Err(AccessError::Denied) => {
+                    let message = "Topic authorization failed.";
+                    Err(Refusal::new(ErrorCode::TopicAuthorizationFailed, message))
+                }
+                Err(AccessError::Unknown) => Err(Refusal::unknown_topic()),
             }
-            Err(AccessError::Unknown) => Err(Refusal::unknown_topic()),
-        },
+        }
         Some(ResourceType::Broker) => {
             own_broker(name)?;
-            let configs = broker_configs(access);
+            // The empty name asks for what was set for all brokers while they run: nothing can be.
+            if name.is_empty() {
+                return Ok(Vec::new());
+            }
+            let configs = broker_configs(access, detail);
             Ok(configs
                 .into_iter()
                 .filter(|config| wanted(config.name.as_str()))
@@ -104,16 +111,6 @@ fn describe(
             Err(Refusal::new(ErrorCode::InvalidRequest, message))
         }
     }
-}
-
-/// A broker resource is this broker, by its id, or all brokers, by the empty name.
-pub(super) fn own_broker(name: &str) -> Result<(), Refusal> {
-    if name.is_empty() || name == NODE_ID.to_string() {
-        return Ok(());
-    }
-    let message =
-        format!("Unexpected broker id, expected {NODE_ID} or empty string, but received {name}");
-    Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }
 
 fn topic_config(entry: &ConfigEntry, detail: Detail) -> DescribeConfigsResourceResult {
@@ -140,12 +137,12 @@ fn topic_config(entry: &ConfigEntry, detail: Detail) -> DescribeConfigsResourceR
 }
 
 /// The limits and defaults that programs look up on a broker, under Kafka's names.
-fn broker_configs(access: &Access) -> Vec<DescribeConfigsResourceResult> {
+fn broker_configs(access: &Access, detail: Detail) -> Vec<DescribeConfigsResourceResult> {
     let (limits, settings) = (access.limits(), access.settings());
     let retention_ms = settings.retention.map_or(-1, |kept| {
         i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
     });
-    let rows: [(&'static str, Kind, String); 11] = [
+    let rows: [(&'static str, Kind, String); 12] = [
         (
             "auto.create.topics.enable",
             Kind::Boolean,
@@ -171,6 +168,7 @@ fn broker_configs(access: &Access) -> Vec<DescribeConfigsResourceResult> {
             limits.batch_bytes_max.to_string(),
         ),
         ("min.insync.replicas", Kind::Int, "1".to_owned()),
+        ("node.id", Kind::Int, NODE_ID.to_string()),
         (
             "num.partitions",
             Kind::Int,
@@ -182,12 +180,20 @@ fn broker_configs(access: &Access) -> Vec<DescribeConfigsResourceResult> {
             limits.offset_metadata_bytes_max.to_string(),
         ),
     ];
+    let source = source_code(ConfigSource::Broker);
     let row = |(name, kind, value): (&'static str, Kind, String)| {
+        let value = Some(StrBytes::from_string(value));
+        let synonym = DescribeConfigsSynonym::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(value.clone())
+            .with_source(source);
         DescribeConfigsResourceResult::default()
             .with_name(StrBytes::from_static_str(name))
-            .with_value(Some(StrBytes::from_string(value)))
+            .with_value(value)
+            .with_synonyms(detail.synonyms.then_some(synonym).into_iter().collect())
+            .with_documentation(None)
             .with_read_only(true)
-            .with_config_source(source_code(ConfigSource::Broker))
+            .with_config_source(source)
             .with_config_type(kind_code(kind))
     };
     rows.into_iter().map(row).collect()

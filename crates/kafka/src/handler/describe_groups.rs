@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 6 |
 //! | Behaviour | An unknown group is `Dead` without an error up to version 5, GROUP_ID_NOT_FOUND with a message from 6 (KIP-1043) |
-//! | Differs | Nothing |
+//! | Differs | Groups have no configurations, so neither have the authorized operations |
 //! | Skipped | Groups of the newer protocols: there are none |
 
 use hub::groups::{Command, DescribedGroup as Described, GroupError, GroupState, Reply};
@@ -19,6 +19,7 @@ use super::{Answer, Call, Handler, groups, operations, words};
 
 /// From this version an unknown group is an error.
 const NOT_FOUND_FROM: i16 = 6;
+
 pub(crate) struct DescribeGroups;
 
 impl Handler for DescribeGroups {
@@ -61,6 +62,7 @@ fn found(group: Described, version: i16, operations: i32) -> DescribedGroup {
             return answer
                 .with_error_code(groups::group_code(&error).code())
                 .with_error_message(Some(words::text(&message)))
+                .with_authorized_operations(words::OPERATIONS_NOT_ASKED)
                 .with_group_state(words::text(GroupState::Dead.as_str()));
         }
     };

@@ -13,7 +13,6 @@ use hub::{
     ListenPartition, ListenTopic,
     access::TopicRef,
     fetch::{FetchFailure, FetchPartition, FetchRequest as Read, Fetched},
-    observe::RequestResult,
 };
 use kafka_protocol::messages::{
     FetchRequest, FetchResponse as LibraryResponse, fetch_request::FetchTopic,
@@ -29,7 +28,7 @@ use wire::{
 };
 
 use super::{
-    Answer, Answered, Call, Content, Handler, Throttle, codes,
+    Answer, Answered, Call, Content, Handler, Throttle, codes, outcome,
     words::{size, text, topic_id},
 };
 use crate::{
@@ -98,7 +97,8 @@ fn failed(version: i16, error: ErrorCode) -> Answered<LibraryResponse> {
         error,
         ..FetchResponse::default()
     };
-    Answered::new(Content::Chunks(response.into_body(version))).counted(RequestResult::UserError)
+    Answered::new(Content::Chunks(response.into_body(version)))
+        .counted(outcome::of_codes(std::iter::once(error.code())))
 }
 
 /// Takes the request through its session.
@@ -227,14 +227,12 @@ impl Assembly {
     ) -> Answered<LibraryResponse> {
         let mut results = fetched.partitions.into_iter();
         let mut topics: Vec<(TopicKey, FetchedTopic)> = Vec::new();
-        let mut result = RequestResult::Success;
+        let mut errors = Vec::new();
         let mut names_leader = false;
         for slot in slots {
             let partition = self.partition(&slot, &mut results);
             names_leader |= partition.current_leader.is_some();
-            if partition.error != ErrorCode::None {
-                result = RequestResult::UserError;
-            }
+            errors.push(partition.error.code());
             if self.reply.names(&slot.key, news(&partition)) {
                 add(&mut topics, slot.key.topic, partition);
             }
@@ -253,7 +251,7 @@ impl Assembly {
         };
         Answered::new(Content::Chunks(response.into_body(version)))
             .throttled(self.throttle)
-            .counted(result)
+            .counted(outcome::of_codes(errors.into_iter()))
     }
 
     fn partition(

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use hub::AccessError;
-use hub::groups::{Command, GroupCallError, GroupError, Reply};
+use hub::access::TopicRef;
+use hub::groups::{Command, GroupCallError, GroupError, PartitionResult, PerTopic, Reply};
 use kafka_protocol::{
     messages::{GroupId as WireGroupId, TopicName as WireTopicName},
     protocol::StrBytes,
 };
-use model::{GroupId, InstanceId, MemberId, TopicName};
+use model::{GroupId, InstanceId, MemberId, PartitionIndex, TopicName};
 use wire::error_code::ErrorCode;
 
-use super::{Call, words};
+use super::{Call, codes, words};
 
 /// Gives a command to the coordinator, now; the future waits for the durable reply.
 pub(super) fn ask(
@@ -81,10 +81,70 @@ pub(super) const fn call_code(error: &GroupCallError) -> ErrorCode {
     }
 }
 
-/// The code of a topic that a group request names and the caller may not read.
-pub(super) const fn topic_code(error: AccessError, unknown: ErrorCode) -> ErrorCode {
-    match error {
-        AccessError::Denied => ErrorCode::TopicAuthorizationFailed,
-        AccessError::Unknown => unknown,
+/// A topic of a request about committed offsets, as the caller may see it: what is refused at once,
+/// and what the coordinator is asked about.
+pub(super) struct JudgedTopic {
+    /// Where any partition is left to ask about.
+    name: Option<TopicName>,
+    /// Of each partition, in the order asked; `None` is the coordinator's to decide.
+    codes: Vec<ErrorCode>,
+}
+
+impl JudgedTopic {
+    /// Looks at the caller's rights (Listen) and at what exists.
+    pub(super) fn new(
+        call: &Call<'_>,
+        named: TopicRef<'_>,
+        partitions: impl Iterator<Item = i32>,
+    ) -> Self {
+        let topic = call.access.topic_to_listen(named);
+        let code = |index| match &topic {
+            Ok(topic) if topic.partition(PartitionIndex(index)).is_some() => ErrorCode::None,
+            Ok(_) => ErrorCode::UnknownTopicOrPartition,
+            Err(error) => codes::access(*error, named),
+        };
+        let codes: Vec<ErrorCode> = partitions.map(code).collect();
+        let name = topic.ok().map(|topic| topic.name().clone());
+        Self {
+            name: name.filter(|_| codes.contains(&ErrorCode::None)),
+            codes,
+        }
+    }
+
+    /// The part that the coordinator is asked about, if there is one.
+    pub(super) fn to_ask<T>(&self, partitions: impl Iterator<Item = T>) -> Option<PerTopic<T>> {
+        let left = partitions.zip(&self.codes);
+        let left = left.filter(|(_, code)| **code == ErrorCode::None);
+        Some(PerTopic {
+            topic: self.name.clone()?,
+            partitions: left.map(|(partition, _)| partition).collect(),
+        })
+    }
+
+    /// The code of each partition, in the order asked, with the coordinator's next answer in it, or
+    /// with its refusal of all.
+    pub(super) fn codes(
+        self,
+        answers: Result<&mut impl Iterator<Item = PerTopic<PartitionResult>>, ErrorCode>,
+    ) -> Vec<ErrorCode> {
+        let (answer, refusal) = match answers {
+            Ok(answers) => (self.name.and_then(|_| answers.next()), None),
+            Err(code) => (None, Some(code)),
+        };
+        let mut decided = answer.into_iter().flat_map(|topic| topic.partitions);
+        let mut decide = || {
+            let result = decided.next().map(|partition| partition.result);
+            result.map_or(ErrorCode::UnknownServerError, |result| {
+                result
+                    .as_ref()
+                    .map_or_else(group_code, |()| ErrorCode::None)
+            })
+        };
+        let codes = self.codes.into_iter().map(|code| match (code, refusal) {
+            (ErrorCode::None, Some(refusal)) => refusal,
+            (ErrorCode::None, None) => decide(),
+            (code, _) => code,
+        });
+        codes.collect()
     }
 }

@@ -4,10 +4,8 @@
 //! |---|---|
 //! | Versions | 0 to 1 |
 //! | Behaviour | Set, delete, append to a list, subtract from it; all or none per resource; needs Manage |
-//! | Differs | The broker's settings can't be changed: its file has them |
+//! | Differs | The broker's settings can't be changed: its file has them. Deleting a name that no setting has is refused, as setting it is; an unknown operation is INVALID_REQUEST, not an unknown error |
 //! | Skipped | Broker loggers, client metrics and groups: they have no settings |
-
-use std::collections::HashSet;
 
 use hub::configs::ConfigChange;
 use kafka_protocol::messages::{
@@ -17,7 +15,11 @@ use kafka_protocol::messages::{
 };
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, alter_configs::alter, configs::Refusal};
+use super::{
+    Answer, Call, Handler,
+    altering::{Alteration, Altered, alter_all, check_keys, null_value},
+    configs::Refusal,
+};
 
 pub(crate) struct IncrementalAlterConfigs;
 
@@ -29,34 +31,22 @@ impl Handler for IncrementalAlterConfigs {
         request: IncrementalAlterConfigsRequest,
     ) -> Answer<IncrementalAlterConfigsResponse> {
         let access = call.access.clone();
+        let wishes = request.resources.into_iter().map(|resource| Alteration {
+            kind: resource.resource_type,
+            changes: changes(&resource),
+            name: resource.resource_name,
+        });
+        let wishes = wishes.collect();
         Answer::later(async move {
-            let mut responses = Vec::with_capacity(request.resources.len());
-            for resource in request.resources {
-                let altered = match changes(&resource) {
-                    Ok(changes) => {
-                        let (kind, name) =
-                            (resource.resource_type, resource.resource_name.as_str());
-                        alter(&access, (kind, name), &changes, request.validate_only).await
-                    }
-                    Err(refusal) => Err(refusal),
-                };
-                responses.push(response(resource, altered));
-            }
+            let altered = alter_all(&access, wishes, request.validate_only).await;
+            let responses = altered.into_iter().map(response).collect();
             IncrementalAlterConfigsResponse::default().with_responses(responses)
         })
     }
 }
 
 fn changes(resource: &AlterConfigsResource) -> Result<Vec<ConfigChange>, Refusal> {
-    let mut names = HashSet::new();
-    if !resource
-        .configs
-        .iter()
-        .all(|config| names.insert(&config.name))
-    {
-        let message = "Error due to duplicate config keys";
-        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
-    }
+    check_keys(resource.configs.iter().map(|config| &config.name))?;
     resource.configs.iter().map(change).collect()
 }
 
@@ -68,10 +58,7 @@ fn change(config: &AlterableConfig) -> Result<ConfigChange, Refusal> {
         (0, Some(value)) => Ok(ConfigChange::Set(name, value)),
         (2, Some(value)) => Ok(ConfigChange::Append(name, value)),
         (3, Some(value)) => Ok(ConfigChange::Subtract(name, value)),
-        (0 | 2 | 3, None) => {
-            let message = format!("Null value not supported for : {name}");
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
-        }
+        (0 | 2 | 3, None) => Err(null_value(&name)),
         (operation, _) => {
             let message = format!("Unknown operation {operation} for config {name}");
             Err(Refusal::new(ErrorCode::InvalidRequest, message))
@@ -79,18 +66,10 @@ fn change(config: &AlterableConfig) -> Result<ConfigChange, Refusal> {
     }
 }
 
-fn response(
-    resource: AlterConfigsResource,
-    altered: Result<(), Refusal>,
-) -> AlterConfigsResourceResponse {
-    let answer = AlterConfigsResourceResponse::default()
-        .with_error_message(None)
-        .with_resource_type(resource.resource_type)
-        .with_resource_name(resource.resource_name);
-    match altered {
-        Ok(()) => answer,
-        Err(refusal) => answer
-            .with_error_code(refusal.code.code())
-            .with_error_message(refusal.message),
-    }
+fn response(altered: Altered) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse::default()
+        .with_resource_type(altered.kind)
+        .with_resource_name(altered.name)
+        .with_error_code(altered.code)
+        .with_error_message(altered.message)
 }

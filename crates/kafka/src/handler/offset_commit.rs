@@ -9,17 +9,21 @@
 
 use hub::{
     access::TopicRef,
-    groups::{Command, CommitOffsets, GroupError, OffsetToCommit, PerTopic, Reply},
+    groups::{Command, CommitOffsets, GroupError, OffsetToCommit, Reply},
 };
 use kafka_protocol::messages::{
-    OffsetCommitRequest, OffsetCommitResponse, TopicName as WireTopicName,
-    offset_commit_request::OffsetCommitRequestTopic,
+    OffsetCommitRequest, OffsetCommitResponse,
+    offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
     offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic},
 };
-use model::{GenerationId, LeaderEpoch, Offset, PartitionIndex, TopicId, TopicName};
+use model::{GenerationId, LeaderEpoch, Offset, PartitionIndex};
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{
+    Answer, Call, Handler,
+    groups::{self, JudgedTopic},
+    words,
+};
 
 /// From this version topics are named by id.
 const IDS_FROM: i16 = 10;
@@ -33,95 +37,59 @@ impl Handler for OffsetCommit {
 
     fn handle(call: &Call<'_>, request: OffsetCommitRequest) -> Answer<OffsetCommitResponse> {
         let version = call.version;
-        let judged: Vec<Judged> = request
+        let judged: Vec<JudgedTopic> = request
             .topics
             .iter()
-            .map(|topic| judge(call, topic))
+            .map(|topic| {
+                let partitions = topic.partitions.iter();
+                let indexes = partitions.map(|partition| partition.partition_index);
+                JudgedTopic::new(call, reference(topic, version), indexes)
+            })
             .collect();
+        let topics = request.topics.iter().zip(&judged);
         let command = Command::CommitOffsets(CommitOffsets {
             group: groups::group_id(&request.group_id),
             member: groups::member_id(&request.member_id),
             instance: groups::instance_id(request.group_instance_id.as_ref()),
             generation: GenerationId(request.generation_id_or_member_epoch),
-            topics: request
-                .topics
-                .iter()
-                .zip(&judged)
-                .filter_map(|(topic, judged)| to_commit(topic, judged))
+            topics: topics
+                .filter_map(|(topic, judged)| judged.to_ask(topic.partitions.iter().map(to_commit)))
                 .collect(),
         });
         let reply = groups::ask(call, command);
         Answer::later(async move {
-            let results = match reply.await {
-                Ok(Reply::CommitOffsets(Ok(results))) => Ok(results),
+            let mut results = match reply.await {
+                Ok(Reply::CommitOffsets(Ok(results))) => Ok(results.into_iter()),
                 Ok(Reply::CommitOffsets(Err(error))) => Err(request_code(&error, version)),
                 Ok(_) => Err(ErrorCode::UnknownServerError),
                 Err(error) => Err(groups::call_code(&error)),
             };
-            let mut accepted = results.as_ref().map_or(&[][..], Vec::as_slice).iter();
-            let topics = request
-                .topics
-                .into_iter()
-                .zip(judged)
-                .map(|(topic, judged)| {
-                    let codes: Vec<ErrorCode> = match (&judged.result, &results) {
-                        (Err(code), _) | (Ok(_), Err(code)) => vec![*code; topic.partitions.len()],
-                        (Ok(_), Ok(_)) => accepted.next().map_or_else(Vec::new, partition_codes),
-                    };
-                    answer(topic, judged.name, &codes)
-                });
+            let topics = request.topics.into_iter().zip(judged);
+            let topics = topics.map(|(topic, judged)| {
+                let codes = judged.codes(results.as_mut().map_err(|code| *code));
+                answer(topic, &codes)
+            });
             OffsetCommitResponse::default().with_topics(topics.collect())
         })
     }
 }
 
-/// A topic of the request as the caller may see it.
-struct Judged {
-    result: Result<TopicName, ErrorCode>,
-    /// What the reply calls it.
-    name: WireTopicName,
-}
-
-fn judge(call: &Call<'_>, topic: &OffsetCommitRequestTopic) -> Judged {
-    let (named, unknown) = if call.version >= IDS_FROM {
-        let id = TopicId(topic.topic_id.as_u128());
-        (TopicRef::Id(id), ErrorCode::UnknownTopicId)
+fn reference(topic: &OffsetCommitRequestTopic, version: i16) -> TopicRef<'_> {
+    if version >= IDS_FROM {
+        TopicRef::Id(words::topic_id(topic.topic_id))
     } else {
-        (
-            TopicRef::Name(topic.name.0.as_str()),
-            ErrorCode::UnknownTopicOrPartition,
-        )
-    };
-    let result = call
-        .access
-        .topic_to_listen(named)
-        .map(|topic| topic.name().clone())
-        .map_err(|error| groups::topic_code(error, unknown));
-    Judged {
-        result,
-        name: topic.name.clone(),
+        TopicRef::Name(topic.name.0.as_str())
     }
 }
 
-fn to_commit(
-    topic: &OffsetCommitRequestTopic,
-    judged: &Judged,
-) -> Option<PerTopic<OffsetToCommit>> {
-    let name = judged.result.as_ref().ok()?;
-    let partitions = topic.partitions.iter().map(|partition| OffsetToCommit {
+fn to_commit(partition: &OffsetCommitRequestPartition) -> OffsetToCommit {
+    let metadata = partition.committed_metadata.as_deref();
+    OffsetToCommit {
         partition: PartitionIndex(partition.partition_index),
         offset: Offset(partition.committed_offset),
         leader_epoch: LeaderEpoch(partition.committed_leader_epoch),
-        metadata: partition
-            .committed_metadata
-            .as_deref()
-            .unwrap_or_default()
-            .into(),
-    });
-    Some(PerTopic {
-        topic: name.clone(),
-        partitions: partitions.collect(),
-    })
+        metadata: metadata.unwrap_or_default().into(),
+    }
 }
 
 const fn request_code(error: &GroupError, version: i16) -> ErrorCode {
@@ -133,31 +101,14 @@ const fn request_code(error: &GroupError, version: i16) -> ErrorCode {
     }
 }
 
-fn partition_codes(topic: &PerTopic<hub::groups::PartitionResult>) -> Vec<ErrorCode> {
-    let code = |result: &Result<(), GroupError>| {
-        result
-            .as_ref()
-            .map_or_else(groups::group_code, |()| ErrorCode::None)
-    };
-    topic
-        .partitions
-        .iter()
-        .map(|partition| code(&partition.result))
-        .collect()
-}
-
-fn answer(
-    topic: OffsetCommitRequestTopic,
-    name: WireTopicName,
-    codes: &[ErrorCode],
-) -> OffsetCommitResponseTopic {
+fn answer(topic: OffsetCommitRequestTopic, codes: &[ErrorCode]) -> OffsetCommitResponseTopic {
     let partitions = topic.partitions.iter().zip(codes).map(|(partition, code)| {
         OffsetCommitResponsePartition::default()
             .with_partition_index(partition.partition_index)
             .with_error_code(code.code())
     });
     OffsetCommitResponseTopic::default()
-        .with_name(name)
-        .with_topic_id(topic.topic_id)
         .with_partitions(partitions.collect())
+        .with_name(topic.name)
+        .with_topic_id(topic.topic_id)
 }

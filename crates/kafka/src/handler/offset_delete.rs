@@ -9,17 +9,20 @@
 
 use hub::{
     access::TopicRef,
-    groups::{Command, DeleteOffsets, PartitionResult, PerTopic, Reply},
+    groups::{Command, DeleteOffsets, Reply},
 };
 use kafka_protocol::messages::{
     OffsetDeleteRequest, OffsetDeleteResponse,
-    offset_delete_request::OffsetDeleteRequestTopic,
+    offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
     offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic},
 };
-use model::{PartitionIndex, TopicName};
+use model::PartitionIndex;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{
+    Answer, Call, Handler,
+    groups::{self, JudgedTopic},
+};
 
 pub(crate) struct OffsetDelete;
 
@@ -27,84 +30,51 @@ impl Handler for OffsetDelete {
     type Request = OffsetDeleteRequest;
 
     fn handle(call: &Call<'_>, request: OffsetDeleteRequest) -> Answer<OffsetDeleteResponse> {
-        let judged: Vec<Result<TopicName, ErrorCode>> = request
+        let judged: Vec<JudgedTopic> = request
             .topics
             .iter()
-            .map(|topic| judge(call, topic))
+            .map(|topic| {
+                let partitions = topic.partitions.iter();
+                let indexes = partitions.map(|partition| partition.partition_index);
+                JudgedTopic::new(call, TopicRef::Name(topic.name.0.as_str()), indexes)
+            })
             .collect();
-        let topics = request
-            .topics
-            .iter()
-            .zip(&judged)
-            .filter_map(|(topic, judged)| {
-                let partitions = topic
-                    .partitions
-                    .iter()
-                    .map(|asked| PartitionIndex(asked.partition_index));
-                judged.as_ref().ok().map(|name| PerTopic {
-                    topic: name.clone(),
-                    partitions: partitions.collect(),
-                })
-            });
+        let topics = request.topics.iter().zip(&judged);
+        let index =
+            |partition: &OffsetDeleteRequestPartition| PartitionIndex(partition.partition_index);
         let command = Command::DeleteOffsets(DeleteOffsets {
             group: groups::group_id(&request.group_id),
-            topics: topics.collect(),
+            topics: topics
+                .filter_map(|(topic, judged)| judged.to_ask(topic.partitions.iter().map(index)))
+                .collect(),
         });
         let reply = groups::ask(call, command);
         Answer::later(async move {
-            let results = match reply.await {
-                Ok(Reply::DeleteOffsets(Ok(results))) => results,
+            let mut results = match reply.await {
+                Ok(Reply::DeleteOffsets(Ok(results))) => results.into_iter(),
                 Ok(Reply::DeleteOffsets(Err(error))) => {
                     return refused(groups::group_code(&error));
                 }
                 Ok(_) => return refused(ErrorCode::UnknownServerError),
                 Err(error) => return refused(groups::call_code(&error)),
             };
-            let mut results = results.into_iter();
-            let topics = request
-                .topics
-                .into_iter()
-                .zip(judged)
-                .map(|(topic, judged)| {
-                    let partitions = match judged {
-                        Err(code) => topic
-                            .partitions
-                            .iter()
-                            .map(|asked| partition(asked.partition_index, code))
-                            .collect(),
-                        Ok(_) => results.next().map_or_else(Vec::new, |topic| {
-                            topic.partitions.iter().map(deleted).collect()
-                        }),
-                    };
-                    OffsetDeleteResponseTopic::default()
-                        .with_name(topic.name)
-                        .with_partitions(partitions)
-                });
+            let topics = request.topics.into_iter().zip(judged);
+            let topics =
+                topics.map(|(topic, judged)| answer(topic, &judged.codes(Ok(&mut results))));
             OffsetDeleteResponse::default().with_topics(topics.collect())
         })
     }
 }
 
-fn judge(call: &Call<'_>, topic: &OffsetDeleteRequestTopic) -> Result<TopicName, ErrorCode> {
-    let named = TopicRef::Name(topic.name.0.as_str());
-    let found = call.access.topic_to_listen(named);
-    found
-        .map(|topic| topic.name().clone())
-        .map_err(|error| groups::topic_code(error, ErrorCode::UnknownTopicOrPartition))
-}
-
-fn deleted(result: &PartitionResult) -> OffsetDeleteResponsePartition {
-    let code = result
-        .result
-        .as_ref()
-        .map_or_else(groups::group_code, |()| ErrorCode::None);
-    partition(result.partition.0, code)
-}
-
-fn partition(index: i32, code: ErrorCode) -> OffsetDeleteResponsePartition {
-    OffsetDeleteResponsePartition::default()
-        .with_partition_index(index)
-        .with_error_code(code.code())
+fn answer(topic: OffsetDeleteRequestTopic, codes: &[ErrorCode]) -> OffsetDeleteResponseTopic {
+    let partitions = topic.partitions.iter().zip(codes).map(|(partition, code)| {
+        OffsetDeleteResponsePartition::default()
+            .with_partition_index(partition.partition_index)
+            .with_error_code(code.code())
+    });
+    OffsetDeleteResponseTopic::default()
+        .with_partitions(partitions.collect())
+        .with_name(topic.name)
 }
 
 fn refused(code: ErrorCode) -> OffsetDeleteResponse {

@@ -18,6 +18,9 @@ use kafka_protocol::{
     messages::{
         GroupId as WireGroupId, OffsetFetchRequest, OffsetFetchResponse,
         TopicName as WireTopicName,
+        offset_fetch_request::{
+            OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+        },
         offset_fetch_response::{
             OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions,
             OffsetFetchResponseTopic, OffsetFetchResponseTopics,
@@ -29,7 +32,7 @@ use model::{PartitionIndex, TopicId, TopicName};
 use uuid::Uuid;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups, words};
+use super::{Answer, Call, Handler, codes, groups, words};
 
 /// From this version several groups may be asked for.
 const GROUPS_FROM: i16 = 8;
@@ -83,35 +86,28 @@ struct WantedTopic {
 
 fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
     if version >= GROUPS_FROM {
-        let group =
-            |group: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestGroup| {
-                Wanted {
+        let topic = |topic: OffsetFetchRequestTopics| WantedTopic {
+            name: topic.name,
+            id: topic.topic_id,
+            partitions: topic.partition_indexes,
+        };
+        let group = |group: OffsetFetchRequestGroup| Wanted {
             group: group.group_id,
-            topics: group.topics.map(|topics| {
-                let topic = |topic: kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopics| WantedTopic {
-                    name: topic.name,
-                    id: topic.topic_id,
-                    partitions: topic.partition_indexes,
-                };
-                topics.into_iter().map(topic).collect()
-            }),
-        }
-            };
+            topics: group
+                .topics
+                .map(|topics| topics.into_iter().map(topic).collect()),
+        };
         return request.groups.into_iter().map(group).collect();
     }
-    let topics = request.topics.map(|topics| {
-        topics
-            .into_iter()
-            .map(|topic| WantedTopic {
-                name: topic.name,
-                id: Uuid::nil(),
-                partitions: topic.partition_indexes,
-            })
-            .collect()
-    });
+    let topic = |topic: OffsetFetchRequestTopic| WantedTopic {
+        name: topic.name,
+        id: Uuid::nil(),
+        partitions: topic.partition_indexes,
+    };
+    let topics = request.topics;
     vec![Wanted {
         group: request.group_id,
-        topics,
+        topics: topics.map(|topics| topics.into_iter().map(topic).collect()),
     }]
 }
 
@@ -165,7 +161,7 @@ fn judge(call: &Call<'_>, topic: &WantedTopic) -> Result<TopicName, ErrorCode> {
         let id = TopicRef::Id(TopicId(topic.id.as_u128()));
         return match call.access.topic_to_listen(id) {
             Ok(topic) => Ok(topic.name().clone()),
-            Err(error) => Err(groups::topic_code(error, ErrorCode::UnknownTopicId)),
+            Err(error) => Err(codes::access(error, id)),
         };
     }
     let name = TopicName::try_from(topic.name.0.as_str());
@@ -176,7 +172,8 @@ fn judge(call: &Call<'_>, topic: &WantedTopic) -> Result<TopicName, ErrorCode> {
     ) {
         (Err(hub::AccessError::Denied), _) => Err(ErrorCode::TopicAuthorizationFailed),
         (_, Ok(name)) => Ok(name),
-        (_, Err(_)) => Err(ErrorCode::UnknownTopicOrPartition),
+        // Nobody can have committed anything under a name that is none.
+        (_, Err(_)) => Err(ErrorCode::None),
     }
 }
 

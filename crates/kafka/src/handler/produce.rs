@@ -67,14 +67,13 @@ impl Handler for Produce {
         }
         Answer::Later(Box::pin(async move {
             let mut responses = Vec::with_capacity(topics.len());
-            let mut result = RequestResult::Success;
             for topic in topics {
-                responses.push(topic.finish(version, &mut result).await);
+                responses.push(topic.finish(version).await);
             }
             let response = ProduceResponse::default()
                 .with_responses(responses)
                 .with_throttle_time_ms(throttle.reported_ms());
-            Answered::from(response).throttled(throttle).counted(result)
+            Answered::from(response).throttled(throttle)
         }))
     }
 }
@@ -227,7 +226,7 @@ impl StagedTopic {
         None
     }
 
-    async fn finish(self, version: i16, result: &mut RequestResult) -> TopicProduceResponse {
+    async fn finish(self, version: i16) -> TopicProduceResponse {
         let mut responses = Vec::with_capacity(self.partitions.len());
         for (index, staged) in self.partitions {
             let outcome = match staged {
@@ -237,9 +236,6 @@ impl StagedTopic {
                 }),
                 Err(refusal) => Err(refusal),
             };
-            if let Err(refusal) = &outcome {
-                *result = count(refusal.error);
-            }
             responses.push(answer(version, index, outcome));
         }
         TopicProduceResponse::default()
@@ -259,14 +255,6 @@ fn reference(data: &TopicProduceData, by_id: bool) -> TopicRef<'_> {
 
 fn hang_up(index: i32, error: ErrorCode, message: &str) -> String {
     format!("acks=0 produce to partition {index} failed with {error}: {message}")
-}
-
-const fn count(error: ErrorCode) -> RequestResult {
-    match error {
-        ErrorCode::KafkaStorageError => RequestResult::ServerError,
-        ErrorCode::PolicyViolation => RequestResult::QuotaExceeded,
-        _ => RequestResult::UserError,
-    }
 }
 
 fn append(

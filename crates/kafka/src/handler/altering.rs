@@ -1,0 +1,129 @@
+//! Altering configurations, for both ways of asking: each resource at most once in a request, each
+//! key at most once in a resource, and all or none of a resource's changes.
+
+use std::collections::{HashMap, HashSet};
+
+use hub::{Access, admin::AlterConfigsError, configs::ConfigChange};
+use kafka_protocol::protocol::StrBytes;
+use model::TopicName;
+use wire::error_code::ErrorCode;
+
+use super::configs::{Refusal, ResourceType, own_broker};
+
+/// What a request wants of one resource.
+pub(super) struct Alteration {
+    pub(super) kind: i8,
+    pub(super) name: StrBytes,
+    pub(super) changes: Result<Vec<ConfigChange>, Refusal>,
+}
+
+/// What became of it, as both replies say it.
+pub(super) struct Altered {
+    pub(super) kind: i8,
+    pub(super) name: StrBytes,
+    pub(super) code: i16,
+    pub(super) message: Option<StrBytes>,
+}
+
+/// Makes the changes, or only checks them; one answer for each wish, in their order.
+pub(super) async fn alter_all(
+    access: &Access,
+    wishes: Vec<Alteration>,
+    validate_only: bool,
+) -> Vec<Altered> {
+    let mut named: HashMap<(i8, StrBytes), usize> = HashMap::new();
+    for wish in &wishes {
+        *named.entry((wish.kind, wish.name.clone())).or_default() += 1;
+    }
+    let mut all = Vec::with_capacity(wishes.len());
+    for Alteration {
+        kind,
+        name,
+        changes,
+    } in wishes
+    {
+        let repeated = named
+            .get(&(kind, name.clone()))
+            .is_some_and(|count| *count > 1);
+        let outcome = match changes {
+            _ if repeated => {
+                let message = "Each resource must appear at most once.";
+                Err(Refusal::new(ErrorCode::InvalidRequest, message))
+            }
+            Ok(changes) => alter(access, (kind, &name), &changes, validate_only).await,
+            Err(refusal) => Err(refusal),
+        };
+        let (code, message) = match outcome {
+            Ok(()) => (ErrorCode::None, None),
+            Err(refusal) => (refusal.code, refusal.message),
+        };
+        all.push(Altered {
+            kind,
+            name,
+            code: code.code(),
+            message,
+        });
+    }
+    all
+}
+
+async fn alter(
+    access: &Access,
+    (kind, name): (i8, &str),
+    changes: &[ConfigChange],
+    validate_only: bool,
+) -> Result<(), Refusal> {
+    match ResourceType::from_code(kind) {
+        Some(ResourceType::Topic) => {
+            check_topic_name(name)?;
+            let altered = if validate_only {
+                access.validate_topic_configs(name, changes)
+            } else {
+                access.alter_topic_configs(name, changes).await
+            };
+            altered.map_err(|error| match error {
+                AlterConfigsError::Unknown => {
+                    let message = format!("The topic '{name}' does not exist.");
+                    Refusal::new(ErrorCode::UnknownTopicOrPartition, message)
+                }
+                error => error.into(),
+            })
+        }
+        Some(ResourceType::Broker) => {
+            own_broker(name)?;
+            let message = "Cannot update these configs dynamically: \
+                           the broker's settings stand in its configuration file.";
+            Err(Refusal::new(ErrorCode::InvalidRequest, message))
+        }
+        Some(ResourceType::BrokerLogger | ResourceType::ClientMetrics | ResourceType::Group)
+        | None => {
+            let message = format!("Unknown resource type {kind}");
+            Err(Refusal::new(ErrorCode::InvalidRequest, message))
+        }
+    }
+}
+
+/// Kafka keeps the empty name for defaults of all topics, which nobody can set.
+fn check_topic_name(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() {
+        let message = "Default topic resources are not allowed.";
+        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+    }
+    TopicName::try_from(name).map(drop).map_err(Refusal::from)
+}
+
+/// Refuses a resource that names a key twice.
+pub(super) fn check_keys<'a>(mut keys: impl Iterator<Item = &'a StrBytes>) -> Result<(), Refusal> {
+    let mut seen = HashSet::new();
+    if keys.all(|key| seen.insert(key)) {
+        return Ok(());
+    }
+    let message = "Error due to duplicate config keys";
+    Err(Refusal::new(ErrorCode::InvalidRequest, message))
+}
+
+/// A change that needs a value and has none.
+pub(super) fn null_value(key: &str) -> Refusal {
+    let message = format!("Null value not supported for : {key}");
+    Refusal::new(ErrorCode::InvalidRequest, message)
+}
