@@ -60,7 +60,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Command::Storage(_) => anyhow::bail!("not there yet"),
+        Command::Storage(command) => {
+            if !commands::storage::run(&command)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
