@@ -83,7 +83,7 @@ impl Report {
 
 /// Every listener of the broker that runs on the data directory, and its admin listener.
 async fn examine_running(arguments: &TargetArguments, report: &mut Report) -> anyhow::Result<()> {
-    let data_dir = data_dir(arguments);
+    let data_dir = data_dir(arguments)?;
     let Some(runtime) = Runtime::read(&data_dir)? else {
         report.head(&data_dir.display().to_string())?;
         let words = "no broker runs on this data directory: start one, or name another with \
