@@ -13,7 +13,12 @@ use crate::{
 ///
 /// Without a command, `tidegate` serves with development defaults.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, propagate_version = true)]
+#[command(
+    name = "tidegate",
+    version,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -411,4 +416,48 @@ pub(crate) struct HealthArguments {
     pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_tidegate_does_by_itself() {
+        let parse = |words: &[&str]| Arguments::try_parse_from(words).unwrap();
+        let alone = parse(&[
+            "tidegate",
+            "--data-dir",
+            "d",
+            "--set",
+            "log.filter=warn,a=b",
+        ]);
+        assert!(alone.command.is_none());
+        let flags: Vec<_> = alone
+            .serve
+            .flags()
+            .into_iter()
+            .map(|f| (f.key, f.value))
+            .collect();
+        let expected = [("log.filter", "warn,a=b"), ("storage.data_dir", "d")];
+        assert_eq!(
+            flags,
+            expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        );
+        let named = parse(&["tidegate", "serve", "--admin", "127.0.0.1:0"]);
+        assert!(matches!(named.command, Some(Command::Serve(_))));
+    }
+
+    #[test]
+    fn flags_before_another_command_are_refused_rather_than_lost() {
+        let refused = Arguments::try_parse_from(["tidegate", "--data-dir", "d", "config", "show"]);
+        assert!(refused.is_err());
+    }
 }

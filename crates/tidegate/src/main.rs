@@ -4,7 +4,6 @@
 mod arguments;
 mod banner;
 mod certificates;
-mod clock;
 mod commands;
 mod data_directory;
 mod files;

@@ -82,6 +82,8 @@ impl Prepared {
     async fn serve(self) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let data_dir = self.directory.path().to_owned();
+        // One that a crash left would lead commands to a stranger.
+        Runtime::remove(&data_dir);
         let first_start = !Secrets::path(&data_dir).exists();
         let secrets = Secrets::ensure(&data_dir, &self.settings)?;
         let certificates = load_certificates(&self.settings, &self.directory)?;

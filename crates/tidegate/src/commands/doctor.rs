@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     arguments::{DoctorArguments, TargetArguments},
-    clock,
     output::{self, Style, paint},
     runtime::Runtime,
 };
@@ -208,7 +207,7 @@ async fn probe(client: &mut Client) -> anyhow::Result<i64> {
 }
 
 async fn send_and_read(client: &mut Client) -> anyhow::Result<i64> {
-    let now = clock::now();
+    let now = server::clock::now().wall;
     let value = format!("doctor at {now}");
     let offset = send(client, now, &value).await?;
     let from = FetchFrom {
