@@ -45,3 +45,6 @@ pub use position::{ExtentSequence, Position};
 pub use verify::{
     EntryFacts, EntryFactsKind, VerifyError, VerifyEvent, VerifySummary, verify, verify_on,
 };
+
+#[cfg(test)]
+mod fixtures;
