@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look into a data directory that no broker uses.
+    /// Look into a data directory without changing it.
     #[command(subcommand)]
     Storage(StorageCommand),
     /// Connect as a client would, to each listener, and say what is wrong.

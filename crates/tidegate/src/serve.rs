@@ -209,7 +209,7 @@ impl Prepared {
             namespace: namespace.map_or("", |namespace| namespace.name.as_str()),
             host: &namespace.map_or_else(
                 || "localhost".to_owned(),
-                |namespace| reach::public_host(&self.settings, namespace),
+                |namespace| reach::bootstrap_host(&self.settings, namespace),
             ),
             connection_string: may_show.then_some(string.as_str()),
         };
