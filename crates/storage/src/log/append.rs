@@ -233,8 +233,8 @@ impl Core {
         sizes: impl Iterator<Item = u32> + Clone,
         limit: u32,
     ) -> Result<(), AppendError> {
-        if let Some(reason) = self.closed.get() {
-            return Err(AppendError::Closed(Arc::clone(reason)));
+        if self.closed.get().is_some() {
+            return Err(self.closed_error());
         }
         if queue.closing {
             return Err(AppendError::Closed("shutting down".into()));
@@ -253,6 +253,9 @@ impl Core {
         };
         let rolls = queue.rolls(limit, sizes);
         if rolls > 0 && !self.prepare(rolls, floor) {
+            if self.closed.get().is_some() {
+                return Err(self.closed_error());
+            }
             self.no_space.store(true, Ordering::Relaxed);
             return Err(AppendError::NoSpace);
         }
@@ -382,9 +385,15 @@ impl Core {
             Err(error) => return Err(error),
         };
         let header = encode_extent_header(sequence, self.salt);
-        file.write_at(0, &[io::IoSlice::new(&header)])?;
-        file.sync_data()?;
-        self.disk.sync_dir(LOG_DIR)?;
+        let begun = file
+            .write_at(0, &[io::IoSlice::new(&header)])
+            .and_then(|()| file.sync_data())
+            .and_then(|()| self.disk.sync_dir(LOG_DIR));
+        if let Err(error) = begun {
+            // Callers hold the queue: what is in it hears of this when it has been written.
+            self.mark_closed(&format!("prepare extent: {error}"));
+            return Err(error);
+        }
         self.opened.files.insert(sequence, Arc::clone(&file));
         Ok(Some(Arc::new(OpenExtent { sequence, file })))
     }

@@ -324,3 +324,22 @@ fn a_checkpoint_waits_for_appends_in_an_extent_that_was_ended_early() {
     log.checkpoint(&no_snapshot).unwrap();
     assert!(note.is_acknowledged());
 }
+
+#[test]
+fn a_failed_sync_of_a_new_extent_closes_the_log_too() {
+    let disk = SimulatedDisk::new(DISK_BYTES, 1);
+    let (log, _) = open(&disk);
+    log.create(ID);
+    log.append_one(ID, 1, 2000).1.unwrap();
+    let (_, waiting) = log.append_one(ID, 1, 900);
+    disk.set_fault(Fault::Syncs);
+    let (_, refused) = log.append_one(ID, 1, 2000);
+    assert!(matches!(refused, Err(AppendError::Closed(_))));
+    disk.set_fault(Fault::None);
+    while log.step_write() || log.step_sync() {}
+    let heard = waiting.unwrap().heard().durable;
+    assert!(
+        matches!(heard, Some(Err(AppendError::Closed(_)))),
+        "{heard:?}"
+    );
+}
