@@ -91,6 +91,7 @@ fn response(
     altered: Result<(), Refusal>,
 ) -> AlterConfigsResourceResponse {
     let answer = AlterConfigsResourceResponse::default()
+        .with_error_message(None)
         .with_resource_type(resource.resource_type)
         .with_resource_name(resource.resource_name);
     match altered {

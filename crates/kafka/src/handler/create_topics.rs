@@ -106,7 +106,9 @@ fn new_topic(topic: CreatableTopic) -> Result<NewTopic, Refusal> {
 }
 
 fn result(name: WireTopicName, created: Result<CreatedTopic, Refusal>) -> CreatableTopicResult {
-    let answer = CreatableTopicResult::default().with_name(name);
+    let answer = CreatableTopicResult::default()
+        .with_error_message(None)
+        .with_name(name);
     let created = match created {
         Ok(created) => created,
         Err(refusal) => {

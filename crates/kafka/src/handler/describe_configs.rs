@@ -44,6 +44,7 @@ impl Handler for DescribeConfigs {
         let results = request.resources.into_iter().map(|resource| {
             let described = describe(&call.access, &resource, detail);
             let answer = DescribeConfigsResult::default()
+                .with_error_message(None)
                 .with_resource_type(resource.resource_type)
                 .with_resource_name(resource.resource_name);
             match described {

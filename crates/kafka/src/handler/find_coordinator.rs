@@ -36,7 +36,7 @@ impl Handler for FindCoordinator {
     fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> Answer<FindCoordinatorResponse> {
         let verdict = judge(call, request.key_type);
         let endpoint = call.session.endpoint();
-        let response = FindCoordinatorResponse::default();
+        let response = FindCoordinatorResponse::default().with_error_message(None);
         if call.version >= BATCHED_FROM {
             let keys = request.coordinator_keys.into_iter();
             let coordinators = keys.map(|key| coordinator(key, &verdict, &endpoint));
@@ -83,7 +83,9 @@ fn judge(call: &Call<'_>, key_type: i8) -> Result<(), Refusal> {
 }
 
 fn coordinator(key: StrBytes, verdict: &Result<(), Refusal>, endpoint: &Endpoint) -> Coordinator {
-    let entry = Coordinator::default().with_key(key);
+    let entry = Coordinator::default()
+        .with_key(key)
+        .with_error_message(None);
     match verdict {
         Ok(()) => entry
             .with_node_id(BROKER)

@@ -29,7 +29,7 @@ impl Handler for ListPartitionReassignments {
         } else {
             ErrorCode::ClusterAuthorizationFailed
         };
-        let response = ListPartitionReassignmentsResponse::default();
+        let response = ListPartitionReassignmentsResponse::default().with_error_message(None);
         Answer::ready(response.with_error_code(code.code()))
     }
 }

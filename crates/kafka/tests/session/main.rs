@@ -3,9 +3,13 @@
 #[cfg(test)]
 mod address;
 #[cfg(test)]
+mod admin;
+#[cfg(test)]
 mod coordinator;
 #[cfg(test)]
 mod fetch;
+#[cfg(test)]
+mod groups;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
