@@ -45,10 +45,11 @@ mod scenarios;
 pub mod settings;
 mod sync;
 mod topic;
+mod utc;
 mod walk;
 mod watch;
 
 pub use access::{Access, AccessError, ListenPartition, ListenTopic, SendPartition, SendTopic};
 pub use clock::Clock;
-pub use hub::{Hub, OpenError, ReloadError, SettingsError};
+pub use hub::{Health, Hub, OpenError, ReloadError, SettingsError};
 pub use settings::HubSettings;

@@ -9,14 +9,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use model::{
-    GenerationId, GroupId, LeaderEpoch, MemberId, NamespaceName, Now, Offset, PartitionIndex,
-    ProducerEpoch, ProducerId, Sequence, Timestamp, TopicName,
+    GenerationId, GroupId, LeaderEpoch, LogId, MemberId, NamespaceName, Now, Offset,
+    PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicName,
     batch::{Batch, BatchBuilder, NewRecord},
 };
 
 use crate::{
-    Access, Clock, Hub, HubSettings, SendPartition,
+    Access, Clock, Hub, HubSettings, OpenError, SendPartition,
     access::TopicRef,
     admin::NewTopic,
     append::{Acks, AppendError, Appended},
@@ -25,8 +26,8 @@ use crate::{
     engine::{Engine, memory::MemoryEngine},
     fetch::{FetchPartition, FetchRequest},
     groups::{
-        Command, CommitOffsets, FetchOffsets, FetchOffsetsGroup, GroupCallError, OffsetToCommit,
-        PerTopic, Reply,
+        Command, CommitOffsets, FetchOffsets, FetchOffsetsGroup, GroupCallError, Heartbeat,
+        JoinGroup, OffsetToCommit, PerTopic, Protocol, Reply,
     },
     login::Origin,
     observe::SyncTimes,
@@ -79,10 +80,11 @@ impl World {
 
     /// A hub over what the engine holds.
     fn over(engine: Arc<MemoryEngine>) -> Self {
-        let settings = HubSettings {
+        let mut settings = HubSettings {
             namespaces: vec![NamespaceSettings::new(NamespaceName::from("dev"))],
             ..HubSettings::default()
         };
+        settings.limits.rebalance_delay = Duration::ZERO;
         let clock = still_clock();
         let times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
         let as_engine: Arc<dyn Engine> = Arc::clone(&engine) as _;
@@ -220,6 +222,76 @@ async fn a_refused_append_leaves_no_trace_and_service_resumes() {
         .unwrap();
     assert_eq!(base(now(&mut resumed)), Some(0));
     assert!(world.access.group(commit()).unwrap().await.is_ok());
+}
+
+#[tokio::test]
+async fn offsets_that_a_full_disk_refuses_leave_the_members_in_peace() {
+    let world = World::new().await;
+    let joined = world.access.group(join()).unwrap().await;
+    let Ok(Reply::JoinGroup(Ok(joined))) = joined else {
+        panic!("the first member joins: {joined:?}");
+    };
+    world.engine.refuse(Some(storage::AppendError::NoSpace));
+    let refused = world.access.group(commit()).unwrap().await;
+    assert_eq!(refused, Err(GroupCallError::DiskFull));
+    world.engine.refuse(None);
+    let beat = Command::Heartbeat(Heartbeat {
+        group: GroupId::from("of-members"),
+        member: joined.member,
+        instance: None,
+        generation: joined.generation,
+    });
+    let alive = world.access.group(beat).unwrap().await;
+    assert_eq!(alive, Ok(Reply::Heartbeat(Ok(()))));
+}
+
+#[tokio::test]
+async fn a_member_whose_connection_ends_before_it_joined_is_forgotten() {
+    let world = World::new().await;
+    let first = world.access.group(join()).unwrap().await;
+    assert!(matches!(first, Ok(Reply::JoinGroup(Ok(_)))));
+    let members = async || {
+        let describe = Command::DescribeGroups(vec![GroupId::from("of-members")]);
+        match world.access.group(describe).unwrap().await {
+            Ok(Reply::DescribeGroups(groups)) => groups[0].result.as_ref().unwrap().members.len(),
+            other => panic!("descriptions are answered with descriptions: {other:?}"),
+        }
+    };
+    let second = world.access.group(join()).unwrap();
+    assert_eq!(members().await, 2);
+    drop(second);
+    assert_eq!(members().await, 1);
+}
+
+fn join() -> Command {
+    Command::JoinGroup(JoinGroup {
+        group: GroupId::from("of-members"),
+        member: MemberId::from(""),
+        instance: None,
+        client_id: "test".into(),
+        client_host: "/127.0.0.1".into(),
+        session_timeout: Duration::from_secs(10),
+        rebalance_timeout: Duration::from_secs(60),
+        protocol_type: "consumer".into(),
+        protocols: vec![Protocol {
+            name: "range".into(),
+            metadata: Bytes::new(),
+        }],
+        requires_known_member: false,
+        can_skip_assignment: false,
+        reason: "".into(),
+    })
+}
+
+#[test]
+fn data_without_its_metadata_is_not_taken_for_nobodys() {
+    let engine = MemoryEngine::new();
+    engine.create(LogId(7));
+    let recovery = engine.recovery();
+    let clock = still_clock();
+    let times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
+    let opened = Hub::over(engine, recovery, HubSettings::default(), clock, times);
+    assert!(matches!(opened, Err(OpenError::MetadataLost)));
 }
 
 #[tokio::test]

@@ -255,7 +255,7 @@ impl Engine for MemoryEngine {
         true
     }
 
-    fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {
+    fn replay(&self, id: LogId, _: Offset, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {
         let all: Vec<Bytes> = {
             let state = lock(&self.state);
             let batches = state.logs.get(&id).map_or(&[][..], |log| &log.batches);
