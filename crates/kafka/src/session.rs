@@ -125,6 +125,8 @@ pub(crate) struct SessionState {
     pub(crate) software: Option<Software>,
     /// As the first request with one said it, shortened for the log.
     client_id: Option<String>,
+    /// What [`Session::take_pause`] gives.
+    pub(crate) pause: Duration,
 }
 
 /// What a client says it is (ApiVersions 3 and later).
@@ -145,6 +147,7 @@ impl Session {
                 login,
                 software: None,
                 client_id: None,
+                pause: Duration::ZERO,
             },
         }
     }
@@ -172,6 +175,12 @@ impl Session {
     /// (a place in a log, a command to a group) has its place when this returns. Never blocks.
     pub fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {
         spine::carry(&mut self.state, frame, now)
+    }
+
+    /// How long the connection is not to be read from, on account of the frame dispatched last:
+    /// what is known of its throttling before its reply. Asked once after each frame.
+    pub fn take_pause(&mut self) -> Duration {
+        std::mem::take(&mut self.state.pause)
     }
 
     /// Who is at the other end, for the log.
