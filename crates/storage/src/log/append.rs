@@ -38,6 +38,8 @@ const CONTROL_RESERVE_BYTES: u32 = 64 << 10;
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) items: VecDeque<Item>,
+    /// The position after the last entry that has one.
+    pub(super) end: Position,
     active: Option<Active>,
     closing: bool,
 }
@@ -105,14 +107,6 @@ impl Item {
 impl Queue {
     pub(super) fn active_live_bytes(&self) -> u64 {
         self.active.as_ref().map_or(0, |active| active.live_bytes)
-    }
-
-    /// The position after the last entry that has one.
-    pub(super) fn end(&self) -> Option<Position> {
-        self.active.as_ref().map(|active| Position {
-            extent: active.extent.sequence,
-            byte: active.cursor,
-        })
     }
 
     fn room(&self, limit: u32) -> u32 {
@@ -288,6 +282,10 @@ impl Core {
             byte: active.cursor,
         };
         active.cursor += bytes;
+        queue.end = Position {
+            extent: active.extent.sequence,
+            byte: active.cursor,
+        };
         if header.kind == EntryKind::Batches {
             active.entries.push((header.id, EntryRef::of(&header)));
             active.live_bytes += u64::from(bytes);
@@ -335,7 +333,7 @@ impl Core {
         self.counters
             .waiting_bytes
             .fetch_add(bytes, Ordering::Relaxed);
-        queue.items.push_back(Item {
+        let item = Item {
             extent: filled.extent,
             header,
             action: Action::End(FilledExtent {
@@ -343,7 +341,9 @@ impl Core {
                 entries: filled.entries,
             }),
             done: None,
-        });
+        };
+        queue.end = item.end();
+        queue.items.push_back(item);
     }
 
     /// Makes sure that `count` extents are ready; false when there is no space for them.
