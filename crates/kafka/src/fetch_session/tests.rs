@@ -138,7 +138,7 @@ fn partitions_are_bounded_over_all_sessions() {
     world.open(id, 1, &[2]).unwrap();
     let grown = world.open(id, 2, &[3]);
     assert_eq!(grown.unwrap_err(), SessionError::NotFound);
-    assert_eq!(world.sessions.partition_count, 0);
+    assert_eq!(lock(&world.sessions.table).partition_count, 0);
 }
 
 #[test]
