@@ -278,7 +278,9 @@ fn launch(
         .arg("--data-dir")
         .arg(folder.join("data"));
     command.current_dir(folder);
-    Process::logged(command, "tidegate", &folder.join("broker.log"))
+    // The log is on the standard error; the banner for people would only bury it.
+    let (log, output) = (folder.join("broker.log"), folder.join("banner"));
+    Process::logged_apart(command, "tidegate", &log, &output)
 }
 
 /// The configuration's text, with the ports of the last run where there was one.

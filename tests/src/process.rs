@@ -30,15 +30,21 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts a program whose output goes to `log` and is not looked at while it runs.
-    pub(crate) fn logged(mut command: Command, name: &str, log: &Path) -> Result<Self> {
-        let file = File::options()
-            .create(true)
-            .append(true)
-            .open(log)
-            .context("open a log")?;
+    pub(crate) fn logged(command: Command, name: &str, log: &Path) -> Result<Self> {
+        Self::logged_apart(command, name, log, log)
+    }
+
+    /// The same, with the standard output in a file of its own.
+    pub(crate) fn logged_apart(
+        mut command: Command,
+        name: &str,
+        log: &Path,
+        output: &Path,
+    ) -> Result<Self> {
+        let open = |path: &Path| File::options().create(true).append(true).open(path);
+        command.stderr(open(log).context("open a log")?);
         command
-            .stdout(file.try_clone()?)
-            .stderr(file)
+            .stdout(open(output).context("open a log")?)
             .stdin(Stdio::null());
         Self::start(command, name, log)
     }

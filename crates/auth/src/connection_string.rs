@@ -210,6 +210,8 @@ impl fmt::Display for ConnectionString {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const FULL: &str = "Endpoint=sb://dev.example:9093/;SharedAccessKeyName=root;\
@@ -316,5 +318,32 @@ mod tests {
     fn debug_output_hides_the_key() {
         let shown = format!("{:?}", ConnectionString::parse(FULL).unwrap());
         assert!(!shown.contains("a+b/c="), "{shown}");
+    }
+
+    proptest! {
+        /// Whoever may connect may send this.
+        #[test]
+        fn no_text_panics(text in "[ -~;=/:%\\[\\]]{0,200}") {
+            drop(ConnectionString::parse(&text));
+            drop(ConnectionString::parse(&format!("Endpoint={text};SharedAccessSignature={text}")));
+        }
+
+        #[test]
+        fn what_is_written_reads_back(
+            host in "[a-z][a-z0-9.-]{0,30}",
+            port in prop::option::of(any::<u16>()),
+            policy in "[A-Za-z][A-Za-z0-9._-]{0,30}",
+            key in "[A-Za-z0-9+/=]{1,60}",
+            hub in prop::option::of("[a-zA-Z0-9][a-zA-Z0-9._-]{0,20}"),
+        ) {
+            let string = ConnectionString {
+                endpoint: Endpoint { host, port },
+                credential: Credential::Key { policy, key: Key::from(key.as_str()) },
+                entity_path: hub.map(|hub| TopicName::try_from(hub.as_str()).unwrap()),
+                development_emulator: false,
+            };
+            let written = string.to_string();
+            prop_assert_eq!(ConnectionString::parse(&written).unwrap().to_string(), written);
+        }
     }
 }

@@ -212,6 +212,8 @@ fn percent_encode(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Event Hubs' own vector, from the Rust SDK's test of its signer.
@@ -308,5 +310,29 @@ mod tests {
     fn debug_output_hides_the_signature() {
         let shown = format!("{:?}", SasToken::parse(VECTOR).unwrap());
         assert!(!shown.contains("SgJo"), "{shown}");
+    }
+
+    proptest! {
+        /// Whoever may connect may send this.
+        #[test]
+        fn no_text_panics(text in "\\PC{0,80}", sr in "[ -~]{0,40}", sig in "[ -~]{0,40}") {
+            drop(SasToken::parse(&text));
+            drop(SasToken::parse(&format!("SharedAccessSignature sr={sr}&sig={sig}&se=1&skn=p")));
+        }
+
+        #[test]
+        fn a_token_is_signed_by_its_key_only(
+            key in "[ -~]{1,60}",
+            other in "[ -~]{1,60}",
+            policy in "\\PC{1,20}",
+            hub in "[a-zA-Z0-9][a-zA-Z0-9._-]{0,20}",
+            end in 0..i64::MAX / 1000,
+        ) {
+            let resource = format!("sb://h/{hub}");
+            let token = SasToken::sign(&policy, &Key::from(key.as_str()), &resource, end).unwrap();
+            prop_assert!(token.is_signed_by(&Key::from(key.as_str())));
+            prop_assert_eq!(token.is_signed_by(&Key::from(other.as_str())), key == other);
+            prop_assert_eq!((token.policy(), token.hub().unwrap().as_str()), (&*policy, &*hub));
+        }
     }
 }

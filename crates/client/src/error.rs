@@ -1,4 +1,5 @@
-//! What can go wrong, by who is at fault and what the caller can do.
+//! What can go wrong, by who is at fault and what the caller can do. A cause stands in `source`
+//! and not in the text: print the whole chain.
 
 use std::{io, time::Duration};
 
@@ -17,25 +18,25 @@ use crate::tls::TrustError;
 pub enum ConnectError {
     #[error(transparent)]
     Trust(#[from] TrustError),
-    #[error("cannot find the address of {host}: {source}")]
+    #[error("cannot find the address of {host}")]
     Resolve { host: String, source: io::Error },
-    #[error("cannot connect to {address}: {source}")]
+    #[error("cannot connect to {address}")]
     Connect { address: String, source: io::Error },
     #[error("no connection to {address} within {} s", after.as_secs())]
     Timeout { address: String, after: Duration },
-    #[error("TLS with {address} fails: {source}")]
+    #[error("TLS with {address} fails")]
     Tls { address: String, source: io::Error },
-    #[error("asking {address} for its versions fails: {source}")]
+    #[error("asking {address} for its versions fails")]
     Versions {
         address: String,
         source: RequestError,
     },
-    #[error("login at {address} fails: {source}")]
+    #[error("login at {address} fails")]
     LoginRequest {
         address: String,
         source: RequestError,
     },
-    #[error("login at {address} is refused: {source}")]
+    #[error("login at {address} is refused")]
     LoginRefused {
         address: String,
         source: BrokerError,
@@ -47,17 +48,17 @@ pub enum ConnectError {
 pub enum RequestError {
     #[error("the broker does not speak a version of {api} that this client knows")]
     Unsupported { api: ApiKey },
-    #[error("the connection broke: {0}")]
+    #[error("the connection broke")]
     Io(#[from] io::Error),
     #[error("the broker closed the connection")]
     Closed,
     #[error("no answer to {api} within {} ms", after.as_millis())]
     Timeout { api: ApiKey, after: Duration },
-    #[error("the answer is no Kafka frame: {0}")]
+    #[error("the answer is no Kafka frame")]
     Frame(#[from] FrameError),
-    #[error("the answer cannot be read: {0}")]
+    #[error("the answer cannot be read")]
     Decode(#[from] DecodeError),
-    #[error("the request cannot be written: {0}")]
+    #[error("the request cannot be written")]
     Encode(#[from] EncodeError),
     #[error("the answer belongs to request {found}, not to {expected}")]
     Correlation { expected: i32, found: i32 },

@@ -57,9 +57,6 @@ pub enum AppendError {
     /// Kafka: INVALID_PRODUCER_EPOCH.
     #[error("a newer instance of the producer has fenced this one")]
     ProducerFenced,
-    /// Kafka has no such bound; answer as out of capacity, retriable.
-    #[error("the partition remembers as many idempotent producers as it may")]
-    TooManyProducers,
     #[error("the topic was deleted")]
     TopicDeleted,
     /// Lack of space; heals by itself.

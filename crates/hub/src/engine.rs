@@ -11,6 +11,9 @@
 //! engine keeps them as opaque snapshots. The plain data types are `storage`'s: an engine over
 //! another store fills the same ones.
 
+#[cfg(test)]
+pub(crate) mod memory;
+
 use std::{future::Future, pin::Pin};
 
 use bytes::Bytes;

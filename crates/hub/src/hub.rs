@@ -81,13 +81,26 @@ impl Hub {
         settings: HubSettings,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, OpenError> {
-        let checked = apply::check(&settings)?;
+        // Wrong settings are found before the log is touched.
+        apply::check(&settings)?;
         let sync_times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
         let observer = Arc::clone(&sync_times);
         let options = options(&settings.storage, observer);
         let cold_reads = settings.storage.cold_reads_max;
         let (engine, recovery) = LocalEngine::open(data_dir, options, cold_reads)?;
-        let core = core(Arc::new(engine), recovery, &settings, clock, sync_times)?;
+        Self::over(Arc::new(engine), recovery, settings, clock, sync_times)
+    }
+
+    /// As [`Hub::open`], over an engine that has recovered.
+    pub(crate) fn over(
+        engine: Arc<dyn Engine>,
+        recovery: Recovery,
+        settings: HubSettings,
+        clock: Arc<dyn Clock>,
+        sync_times: Arc<SyncTimes>,
+    ) -> Result<Arc<Self>, OpenError> {
+        let checked = apply::check(&settings)?;
+        let core = core(engine, recovery, &settings, clock, sync_times)?;
         core.restore_namespaces()?;
         core.remove_orphans();
         core.apply(checked)?;

@@ -222,8 +222,7 @@ impl From<AppendError> for KeepError {
             | AppendError::TimestampType
             | AppendError::KeyMissing
             | AppendError::OutOfOrderSequence
-            | AppendError::ProducerFenced
-            | AppendError::TooManyProducers => {
+            | AppendError::ProducerFenced => {
                 unreachable!("an internal batch is not a client's: {error}")
             }
         }

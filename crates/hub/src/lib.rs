@@ -39,6 +39,8 @@ pub mod observe;
 pub mod offsets;
 mod partition;
 mod registry;
+#[cfg(test)]
+mod scenarios;
 pub mod settings;
 mod sync;
 mod timestamps;

@@ -21,11 +21,13 @@
 mod build;
 pub mod compression;
 mod header;
+mod recompress;
 mod record;
 mod varint;
 
 pub use build::{BatchBuilder, NewRecord};
 pub use header::{Attributes, BatchError, BatchHeader, Compression, TimestampType};
+pub use recompress::{Levels, RecompressError};
 pub use record::{Header, Record, RecordError, Records};
 
 use bytes::Bytes;

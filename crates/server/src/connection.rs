@@ -53,6 +53,8 @@ pub(crate) struct Connection<I, S> {
     writer: Writer,
     /// Nothing more is read; what is under way ends, then the connection does, for this reason.
     ending: Option<End>,
+    /// A request has decided the connection's end; none after it is taken.
+    decided: bool,
     muted_until: Option<Instant>,
     /// The last look at the socket was withheld, for our reasons, not the client's.
     paused: bool,
@@ -103,6 +105,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
             held: None,
             writer: Writer::default(),
             ending: None,
+            decided: false,
             muted_until: None,
             paused: false,
             last_activity: now,
@@ -268,6 +271,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
         }
         let limits = &self.shared.limits;
         self.ending.is_none()
+            && !self.decided
             && self.muted_until.is_none()
             && self.held.is_none()
             && self.replies.len() < limits.requests_in_flight_max
@@ -278,7 +282,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
         self.last_activity = now;
         let Frame { bytes, share } = frame;
         let in_order = self.replies.is_empty() && self.held.is_none();
-        let (reply, share) = match self.session.dispatch(bytes, clock::now()) {
+        let staged = self.session.dispatch(bytes, clock::now());
+        self.decided = staged.decides();
+        let (reply, share) = match staged {
             Staged::Silent => return,
             Staged::Ready(reply) if in_order => return self.take_reply(reply, now),
             Staged::Ready(reply) => (PendingReply::Ready(Some(reply)), None),

@@ -45,6 +45,17 @@ pub enum Staged {
     Close(String),
 }
 
+impl Staged {
+    /// Whether the connection's end is certain by now.
+    pub(crate) const fn decides(&self) -> bool {
+        match self {
+            Self::Ready(reply) => reply.close.is_some(),
+            Self::Later(_) | Self::Silent => false,
+            Self::Close(_) => true,
+        }
+    }
+}
+
 /// What goes back, and what follows it.
 #[derive(Debug, Default)]
 pub struct Reply {

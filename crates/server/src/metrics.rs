@@ -5,13 +5,19 @@
 //! request.
 
 mod exposition;
+mod hub;
+mod process;
 
 use std::sync::Arc;
 
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector};
 use thiserror::Error;
 
-pub use self::exposition::{Exposition, Family, Kind};
+pub use self::{
+    exposition::{Exposition, Family, Kind},
+    hub::{HubSource, Series},
+    process::ProcessSource,
+};
 
 /// Asked at each scrape, on the admin listener's thread: writes what it has.
 pub trait Source: Send + Sync + 'static {

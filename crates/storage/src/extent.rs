@@ -107,6 +107,13 @@ impl ExtentSet {
         fact.has_new_dead = true;
     }
 
+    /// Bytes that died in an extent before it was filled.
+    pub(crate) fn dead_bytes(&self, unfilled: ExtentSequence) -> u64 {
+        let facts = lock(&self.facts);
+        let live_bytes = facts.get(&unfilled).map_or(0, |fact| fact.live_bytes);
+        live_bytes.min(0).unsigned_abs()
+    }
+
     pub(crate) fn push_filled(&self, extent: FilledExtent) {
         lock(&self.filled).push_back(extent);
     }

@@ -32,6 +32,7 @@ mod outcome;
 mod partition;
 mod position;
 pub mod producer;
+mod verify;
 
 pub use error::{AppendError, CheckpointError, CloseError, OpenError, ReadError};
 pub use log::Log;
@@ -41,3 +42,9 @@ pub use outcome::{
     TimestampMatch,
 };
 pub use position::{ExtentSequence, Position};
+pub use verify::{
+    EntryFacts, EntryFactsKind, VerifyError, VerifyEvent, VerifySummary, verify, verify_on,
+};
+
+#[cfg(test)]
+mod fixtures;

@@ -23,6 +23,7 @@ use std::{
 
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
+pub(crate) use self::scan::{ExtentScan, Found};
 use self::{
     append::{Queue, Spares},
     sync::Unsynced,
@@ -47,7 +48,8 @@ pub struct Log {
 /// What the log's threads and callers share.
 ///
 /// Locks are taken in this order: a partition, `queue`, `spares`, the set of extents; `writer`,
-/// then `unsynced`; `syncer` alone. Completions run under `writer` or `syncer`.
+/// then `unsynced`; `syncer` alone; `upkeeping` before all of these. Completions run under `writer`
+/// or `syncer`.
 pub(crate) struct Core {
     disk: Arc<dyn Disk>,
     options: Options,
@@ -70,6 +72,8 @@ pub(crate) struct Core {
     /// Whether there is work for the upkeep thread.
     upkeep: Mutex<bool>,
     upkeep_wanted: Condvar,
+    /// Held by whoever does upkeep: extents are sealed in their order.
+    upkeeping: Mutex<()>,
     checkpointing: Mutex<()>,
     durable: AtomicU64,
     closed: OnceLock<Arc<str>>,

@@ -7,9 +7,10 @@ use model::{LeaderEpoch, LogId, Offset, Timestamp, batch::BatchHeader};
 
 use crate::{AppendError, ExtentSequence, Position};
 
-/// Told how far an append, trim or removal has come; each stage at most once, on a log thread.
+/// Told how far an append, trim or removal has come; each stage at most once.
 ///
-/// Implementations return quickly and call nothing of the log that blocks.
+/// Called on a thread of the log, or on one that is inside [`crate::Log::checkpoint`] or
+/// [`crate::Log::close`]. Implementations return quickly and call neither of these.
 pub trait Completion: Send {
     /// The bytes are with the operating system: they survive the process, not the machine.
     fn written(&mut self) {}

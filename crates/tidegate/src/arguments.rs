@@ -227,9 +227,6 @@ pub(crate) struct TargetArguments {
 pub(crate) struct DoctorArguments {
     #[command(flatten)]
     pub(crate) target: TargetArguments,
-    /// Configuration file, if the broker uses one.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -13,7 +13,6 @@ mod truststore;
 
 use std::{
     collections::BTreeSet,
-    net::IpAddr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -290,11 +289,6 @@ fn ensure_truststore(paths: &TlsPaths, ca_pem: &str) -> anyhow::Result<()> {
     }
     let bytes = truststore::encode(&ca, "tidegate-ca", TRUSTSTORE_PASSWORD)?;
     files::write(&paths.truststore, &bytes, Readers::Everyone)
-}
-
-/// Whether a name is an address rather than a host name.
-pub(crate) fn is_address(name: &str) -> bool {
-    name.parse::<IpAddr>().is_ok()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod connection_string;
 pub(crate) mod consume;
+pub(crate) mod doctor;
 pub(crate) mod event_hub;
 pub(crate) mod group;
 pub(crate) mod health;

@@ -55,7 +55,12 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Produce(arguments) => commands::produce::run(&arguments)?,
         Command::Consume(arguments) => commands::consume::run(&arguments)?,
         Command::Health(arguments) => commands::health::run(&arguments)?,
-        _ => anyhow::bail!("not there yet"),
+        Command::Doctor(arguments) => {
+            if !commands::doctor::run(&arguments)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        Command::Storage(_) => anyhow::bail!("not there yet"),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,6 +7,8 @@
 //! ```
 
 mod reload;
+mod signals;
+mod watched;
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
@@ -14,15 +16,14 @@ use anyhow::Context;
 use model::Timestamp;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use server::{
-    CertificateFiles, Certificates, KafkaFrontend, LatencyMetrics,
+    CertificateFiles, Certificates, KafkaFrontend,
     admin::{AdminRunning, Readiness},
     clock::SystemClock,
-    metrics::{ConnectionMetrics, Metrics},
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use self::reload::Reloader;
+use self::{reload::Reloader, signals::Signals, watched::Watched};
 use crate::{
     arguments::ServeArguments,
     banner::Banner,
@@ -84,30 +85,28 @@ impl Prepared {
         let first_start = !Secrets::path(&data_dir).exists();
         let secrets = Secrets::ensure(&data_dir, &self.settings)?;
         let certificates = load_certificates(&self.settings, &self.directory)?;
-        let listeners = self
-            .settings
-            .listeners
-            .iter()
-            .map(lower::listener)
-            .collect();
+        let listeners = self.settings.listeners.iter().map(lower::listener);
         // The addresses are taken before the log is opened: a clash must not cost a recovery.
-        let bound = server::bind(listeners, certificates.clone())?;
+        let bound = server::bind(listeners.collect(), certificates.clone())?;
         let admin = server::admin::bind(&self.settings.admin.address.to_string())?;
         let runtime = self.describe(&bound.addresses(), admin.address().to_string());
 
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), commit())?;
-        let connection_metrics = ConnectionMetrics::new(&metrics)?;
-        let latency = LatencyMetrics::new(&metrics)?;
-        let hub = self.open_hub(&secrets)?;
+        // Answers from here on, so that a long recovery is seen as alive and not ready.
+        let watched = Watched::new(&self.settings)?;
         let readiness = Readiness::default();
-        let admin = admin.serve(Arc::new(metrics), readiness.clone());
-        let clock = Arc::new(SystemClock);
-        let kafka = kafka::Kafka::new(Arc::clone(&hub), clock, lower::kafka_limits(&self.settings));
-        let frontend = Arc::new(KafkaFrontend::new(kafka, latency));
-        let limits = lower::server_limits(&self.settings);
+        let admin = admin.serve(Arc::clone(&watched.metrics), readiness.clone());
+        let opening = self.open_hub(&secrets)?;
+        let hub = tokio::select! {
+            opened = opening => opened.context("the thread that opens the log")??,
+            () = signals.stop() => {
+                info!("stopped while the log was being opened");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        watched.show(&hub);
         let broker = Broker {
+            listeners: self.open_doors(&hub, bound, &watched),
             hub: Arc::clone(&hub),
-            listeners: bound.serve(&frontend, limits, &connection_metrics),
             admin,
             readiness,
         };
@@ -128,15 +127,36 @@ impl Prepared {
         broker.stop(patience, &mut signals, &data_dir).await
     }
 
-    fn open_hub(&self, secrets: &Secrets) -> anyhow::Result<Arc<hub::Hub>> {
+    /// Begins to open the log, on a thread of its own: recovery reads for as long as it takes.
+    fn open_hub(
+        &self,
+        secrets: &Secrets,
+    ) -> anyhow::Result<JoinHandle<anyhow::Result<Arc<hub::Hub>>>> {
         let settings = lower::hub_settings(&self.settings, secrets)?;
-        let started = server::clock::now().monotonic;
-        let data_dir = self.directory.path();
-        let hub = hub::Hub::open(data_dir, settings, Arc::new(SystemClock))
-            .with_context(|| format!("open the data directory {}", data_dir.display()))?;
-        let took = server::clock::now().monotonic - started;
-        info!(data_dir = %data_dir.display(), took_ms = took.as_millis(), "the log is open");
-        Ok(hub)
+        let data_dir = self.directory.path().to_owned();
+        let open = move || {
+            let started = server::clock::now().monotonic;
+            let hub = hub::Hub::open(&data_dir, settings, Arc::new(SystemClock))
+                .with_context(|| format!("open the data directory {}", data_dir.display()))?;
+            let took = server::clock::now().monotonic - started;
+            info!(data_dir = %data_dir.display(), took_ms = took.as_millis(), "the log is open");
+            Ok(hub)
+        };
+        Ok(tokio::task::spawn_blocking(open))
+    }
+
+    fn open_doors(
+        &self,
+        hub: &Arc<hub::Hub>,
+        bound: server::Bound,
+        watched: &Watched,
+    ) -> server::Running {
+        let clock = Arc::new(SystemClock);
+        let limits = lower::kafka_limits(&self.settings);
+        let kafka = kafka::Kafka::new(Arc::clone(hub), clock, limits);
+        let frontend = Arc::new(KafkaFrontend::new(kafka, watched.latency.clone()));
+        let limits = lower::server_limits(&self.settings);
+        bound.serve(&frontend, limits, &watched.connections)
     }
 
     fn describe(&self, addresses: &[(String, std::net::SocketAddr)], admin: String) -> Runtime {
@@ -236,44 +256,6 @@ impl Broker {
     }
 }
 
-/// The signals that a broker answers to.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hang_up: Signal,
-}
-
-impl Signals {
-    fn new() -> anyhow::Result<Self> {
-        let listen = |kind| signal(kind).context("listen for signals");
-        Ok(Self {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-            hang_up: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// Reloads as often as asked, until told to stop.
-    async fn until_stop(&mut self, reloader: &mut Reloader) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => break,
-                _ = self.interrupt.recv() => break,
-                _ = self.hang_up.recv() => reloader.reload().await,
-            }
-        }
-        info!("stopping");
-    }
-
-    /// Completes at the next signal to stop.
-    async fn stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
 /// The operator's certificate, or Tidegate's own, made or renewed if need be. `None` where no
 /// listener wants one.
 fn load_certificates(
@@ -332,7 +314,7 @@ fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,
-        ..limit.clone()
+        ..limit
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!(%error, limit = ?limit.current, "cannot raise the limit of open files");

@@ -28,7 +28,7 @@ pub(crate) struct AppendRules {
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) keys_required: bool,
-    /// Producers remembered at most; older ones are known, new ones are not remembered.
+    /// Producers remembered at most: beyond it the longest idle ones are forgotten.
     pub(crate) producers_max: usize,
 }
 
@@ -109,6 +109,7 @@ impl Partition {
         for header in &headers {
             state.replay(header, now.wall);
         }
+        state.forget_surplus(rules.producers_max);
         state.next = next;
         Ok(Placed {
             base_offset,
@@ -162,10 +163,6 @@ impl State {
         else {
             return Ok(None);
         };
-        if self.producers.len() >= rules.producers_max {
-            // Kafka has no bound here; ours refuses to remember more instead of growing.
-            return Err(AppendError::TooManyProducers);
-        }
         match self.producers.check(batch.header())? {
             Verdict::Accept => Ok(None),
             Verdict::Duplicate(earlier) => Ok(Some(Placed {
@@ -179,6 +176,18 @@ impl State {
                 done: None,
                 duplicate_until: Some(earlier.last_offset.plus(1)),
             })),
+        }
+    }
+}
+
+impl State {
+    /// Keeps the producers within their bound, which Kafka does not have.
+    fn forget_surplus(&mut self, producers_max: usize) {
+        if self.producers.len() <= producers_max {
+            return;
+        }
+        if let Some(Timestamp(oldest)) = self.producers.oldest_activity() {
+            self.producers.expire(Timestamp(oldest.saturating_add(1)));
         }
     }
 }

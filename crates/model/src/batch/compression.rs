@@ -10,7 +10,7 @@ use thiserror::Error;
 use super::Compression;
 
 /// What snappy-java (xerial) writes before its chunks: this magic, a version, the least version.
-const XERIAL_MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
+pub(super) const XERIAL_MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
 const XERIAL_HEADER_BYTES: usize = 16;
 
 /// Why a block was not unpacked; the sender's fault.

@@ -90,6 +90,18 @@ impl Attributes {
     }
 
     #[must_use]
+    pub(super) const fn with_compression(self, codec: Compression) -> Self {
+        let number = match codec {
+            Compression::None => 0,
+            Compression::Gzip => 1,
+            Compression::Snappy => 2,
+            Compression::Lz4 => 3,
+            Compression::Zstd => 4,
+        };
+        Self(self.0 & !0x07 | number)
+    }
+
+    #[must_use]
     pub(super) const fn with_log_append_time(self) -> Self {
         Self(self.0 | Self::LOG_APPEND_TIME)
     }

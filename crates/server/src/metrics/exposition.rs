@@ -63,24 +63,21 @@ impl Family<'_> {
         self
     }
 
-    /// One histogram: for each upper bound the count of what lies at or below it *alone* (not
-    /// below the bound before), then the count above all bounds, and the sum of all values.
+    /// One histogram: upper bounds with the count of values at or below each, the count of all
+    /// values and their sum.
     pub fn histogram(
         &mut self,
         labels: &[(&str, &str)],
-        buckets: &[(f64, u64)],
-        above: u64,
+        buckets: impl IntoIterator<Item = (f64, u64)>,
+        count: u64,
         sum: f64,
     ) -> &mut Self {
-        let mut total = 0_u64;
-        for (bound, count) in buckets {
-            total = total.saturating_add(*count);
-            self.line("_bucket", labels, Some(("le", &bound.to_string())), total);
+        for (bound, below) in buckets {
+            self.line("_bucket", labels, Some(("le", &bound.to_string())), below);
         }
-        total = total.saturating_add(above);
-        self.line("_bucket", labels, Some(("le", "+Inf")), total);
+        self.line("_bucket", labels, Some(("le", "+Inf")), count);
         self.line("_sum", labels, None, sum);
-        self.line("_count", labels, None, total);
+        self.line("_count", labels, None, count);
         self
     }
 

@@ -16,7 +16,7 @@ impl Source for Walk {
             .sample(&[("namespace", "dev"), ("entity_name", "a\"b\\c\nd")], 7)
             .sample(&[], 1.5);
         out.family("tidegate_sync_seconds", Kind::Histogram, "Syncs.")
-            .histogram(&[("stage", "sync")], &[(0.001, 2), (0.5, 3)], 1, 4.25);
+            .histogram(&[("stage", "sync")], [(0.001, 2), (0.5, 5)], 6, 4.25);
     }
 }
 

@@ -18,6 +18,7 @@ use super::{Disk, DiskFile, Mapped};
 
 /// Pieces that one call of the operating system takes (IOV_MAX of Linux).
 const PIECES_PER_CALL_MAX: usize = 1024;
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// Private to the broker's user: records may hold anything.
 const FILE_MODE: u32 = 0o600;
 
@@ -82,21 +83,22 @@ impl Disk for RealDisk {
             .write(true)
             .mode(FILE_MODE)
             .open(&path)?;
-        if bytes > 0
-            && let Err(error) = rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, bytes)
-        {
+        let file = RealFile(file);
+        if let Err(error) = file.reserve(bytes) {
             drop(file);
             fs::remove_file(&path)?;
-            return Err(error.into());
+            return Err(error);
         }
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(file))
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(self.path(path))?;
+        let path = self.path(path);
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            // Whoever only looks (an operator's check) may not have the right to write.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
+            opened => opened?,
+        };
         Ok(Arc::new(RealFile(file)))
     }
 
@@ -123,6 +125,31 @@ impl Disk for RealDisk {
 }
 
 struct RealFile(File);
+
+impl RealFile {
+    /// Makes sure that writing the first `bytes` will not run out of space.
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
+            reserved => Ok(reserved?),
+        }
+    }
+
+    /// For file systems that can neither reserve nor punch.
+    fn write_zeros(&self, at: u64, bytes: u64) -> io::Result<()> {
+        let mut done = 0;
+        while done < bytes {
+            let left = usize::try_from(bytes - done).unwrap_or(usize::MAX);
+            let piece = ZEROS.get(..left).unwrap_or(&ZEROS);
+            self.write_at(at + done, &[IoSlice::new(piece)])?;
+            done += u64::try_from(piece.len()).unwrap_or(u64::MAX);
+        }
+        Ok(())
+    }
+}
 
 impl DiskFile for RealFile {
     fn bytes(&self) -> io::Result<u64> {
@@ -169,6 +196,49 @@ impl DiskFile for RealFile {
 
     fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        Ok(rustix::fs::fallocate(&self.0, flags, at, bytes)?)
+        match rustix::fs::fallocate(&self.0, flags, at, bytes) {
+            Err(Errno::OPNOTSUPP) => self.write_zeros(at, bytes),
+            punched => Ok(punched?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zeros_stand_in_where_a_file_system_cannot_reserve_or_punch() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(dir.path()).unwrap();
+        let file = RealFile(File::create_new(dir.path().join("file")).unwrap());
+        file.write_zeros(0, 200_000).unwrap();
+        assert_eq!(file.bytes().unwrap(), 200_000);
+        file.write_at(100_000, &[IoSlice::new(&[1; 5000])]).unwrap();
+        file.write_zeros(100_001, 4998).unwrap();
+        let opened = disk.open("file").unwrap();
+        let bytes = opened.read_at(0, 200_000).unwrap();
+        let ones: Vec<_> = bytes
+            .iter()
+            .enumerate()
+            .filter(|(_, byte)| **byte == 1)
+            .collect();
+        assert_eq!(ones, [(100_000, &1), (104_999, &1)]);
+        assert!(
+            opened.read_at(199_999, 2).is_err(),
+            "nothing is beyond the end"
+        );
+    }
+
+    #[test]
+    fn more_pieces_than_one_call_takes_are_written_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(dir.path()).unwrap();
+        let file = disk.create("file", 1 << 16).unwrap();
+        let numbers: Vec<[u8; 4]> = (0..5000_u32).map(u32::to_le_bytes).collect();
+        let pieces: Vec<IoSlice<'_>> = numbers.iter().map(|piece| IoSlice::new(piece)).collect();
+        file.write_at(8, &pieces).unwrap();
+        assert_eq!(file.read_at(8, 20_000).unwrap(), numbers.concat());
+        assert_eq!(file.bytes().unwrap(), 1 << 16);
     }
 }

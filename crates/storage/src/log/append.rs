@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
+use bytes::Bytes;
 use model::{
     LogId, Offset, Timestamp,
     batch::{BATCH_HEADER_BYTES, StampedBatch},
@@ -24,6 +25,11 @@ use crate::{
 
 /// Several batches of one append share an entry up to this size.
 const ENTRY_BODY_TARGET_BYTES: u32 = 1 << 20;
+/// Bodies up to this size get a buffer of their own, so that the tail cache does not keep a whole
+/// receive buffer for a few bytes of it. Larger ones are shared, never copied.
+const COMPACTED_BODY_BYTES_MAX: usize = 4 << 10;
+/// An extent is ended early when this share of it is dead before it is full: a quarter.
+const DEAD_SHARE: u64 = 4;
 /// Room that only trims and removals may use, so that a full disk can be emptied: at most this, and
 /// at most a sixteenth of an extent.
 const CONTROL_RESERVE_BYTES: u32 = 64 << 10;
@@ -192,7 +198,7 @@ impl Core {
         }
         drop(queue);
         if was_empty {
-            self.queue_filled.notify_one();
+            self.wake_writer();
         }
         Ok(())
     }
@@ -218,7 +224,7 @@ impl Core {
             done: Some(done),
         });
         drop(queue);
-        self.queue_filled.notify_one();
+        self.wake_writer();
         Ok(())
     }
 
@@ -287,6 +293,21 @@ impl Core {
             active.live_bytes += u64::from(bytes);
         }
         (Arc::clone(&active.extent), header)
+    }
+
+    /// Ends the extent being filled when much of it is dead: only then can its bytes be freed.
+    pub(super) fn roll_dead(&self) {
+        let mut queue = lock(&self.queue);
+        let Some(active) = &queue.active else {
+            return;
+        };
+        let dead = self.extents.dead_bytes(active.extent.sequence);
+        let is_worth_it = dead >= self.options.extent_bytes / DEAD_SHARE;
+        if is_worth_it && !queue.closing && self.prepare(1, 0) {
+            self.roll(&mut queue);
+            drop(queue);
+            self.wake_writer();
+        }
     }
 
     /// Ends the extent being filled and begins the next, which must be ready.
@@ -396,7 +417,10 @@ fn gather(
 ) -> Result<Vec<Gathered>, AppendError> {
     let mut gathered: Vec<Gathered> = Vec::with_capacity(1);
     let mut expected = None;
-    for batch in batches {
+    for mut batch in batches {
+        if batch.body.len() <= COMPACTED_BODY_BYTES_MAX {
+            batch.body = Bytes::copy_from_slice(&batch.body);
+        }
         let bytes = u64::try_from(batch.total_bytes()).unwrap_or(u64::MAX);
         let body_max = bytes_max - ENTRY_HEADER_BYTES;
         let too_large = AppendError::TooLarge {

@@ -61,10 +61,11 @@ impl Core {
                 Ok(reached) => next = reached,
                 // What comes before the damage is served; the next read meets it first.
                 Err(_) if !plan.entries.is_empty() => break,
-                Err(error) => return Err(error),
+                Err(error) => return Err(or_trimmed(&partition, from, error)),
             }
         }
-        self.serve(&plan.entries, bounds)
+        let served = self.serve(&plan.entries, bounds);
+        served.map_err(|error| or_trimmed(&partition, from, error))
     }
 
     pub(super) fn read_cached(
@@ -145,6 +146,16 @@ impl Core {
             }
         }
     }
+}
+
+/// An extent may be deleted under a reader: then the offset it asked for is gone, not damaged.
+fn or_trimmed(partition: &Partition, from: Offset, error: ReadError) -> ReadError {
+    let state = partition.lock();
+    if from < state.start {
+        let (start, end) = (state.start, state.next);
+        return ReadError::OutOfRange { start, end };
+    }
+    error
 }
 
 fn bounds(

@@ -143,6 +143,7 @@ impl Core {
             syncer: Mutex::new(()),
             upkeep: Mutex::new(true),
             upkeep_wanted: Condvar::new(),
+            upkeeping: Mutex::new(()),
             checkpointing: Mutex::new(()),
             durable: AtomicU64::new(durable.pack()),
             closed: OnceLock::new(),
@@ -322,7 +323,7 @@ impl Opening<'_> {
     fn quarantine(&mut self, scan: &ExtentScan, from: u32, until: u32) -> Result<(), OpenError> {
         let len = usize::try_from(until.saturating_sub(from)).unwrap_or(0);
         let bytes = scan.from(from).get(..len).unwrap_or_default();
-        if self.holes_expected && bytes.iter().all(|&byte| byte == 0) {
+        if self.holes_expected && scan.is_zero(from, until) {
             return Ok(());
         }
         let name = format!("{:010}-{from}", scan.extent.0);

@@ -17,8 +17,9 @@ impl Core {
             return;
         };
         let mut state = partition.lock();
-        let start = start.min(partition.durable_end()).max(state.start);
-        let header = EntryHeader::control(EntryKind::Trim, id, start, state.next);
+        let durable = partition.durable_end();
+        let start = start.min(durable).max(state.start);
+        let header = EntryHeader::control(EntryKind::Trim, id, start, durable);
         let action = Action::Trim(Arc::clone(&partition));
         let refused = self.queue_control(header, action, done).err();
         if refused.is_none() {

@@ -110,6 +110,13 @@ impl ExtentScan {
         last.map_or(0, |last| u64::try_from(last).unwrap_or(0) + 1)
     }
 
+    /// Whether nothing but zeros is in a range.
+    pub(crate) fn is_zero(&self, from: u32, until: u32) -> bool {
+        let len = usize::try_from(until.saturating_sub(from)).unwrap_or(0);
+        let range = self.from(from).get(..len).unwrap_or_default();
+        range.iter().all(|&byte| byte == 0)
+    }
+
     fn entry_at(&self, byte: u32) -> Option<EntryHeader> {
         let position = Position {
             extent: self.extent,

@@ -17,6 +17,10 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Unsynced {
     pub(super) items: Vec<UnsyncedItem>,
+    /// The sync thread waits: it may write as well, which saves waking a second thread.
+    pub(super) is_idle: bool,
+    /// The sync thread was woken to write.
+    pub(super) has_queued: bool,
 }
 
 /// An [`Item`] without its bytes, which are with the operating system now.

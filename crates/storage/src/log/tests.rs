@@ -4,4 +4,5 @@
 mod faults;
 mod real;
 mod support;
+mod verify;
 mod world;

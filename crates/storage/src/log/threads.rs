@@ -83,20 +83,39 @@ impl Core {
         }
     }
 
+    /// Syncs; and when it was idle, writes first. While it is in a sync, the write thread writes.
     fn sync_loop(&self) {
         loop {
-            if self.step_sync() {
+            if self.step_write() | self.step_sync() {
                 continue;
             }
-            let unsynced = lock(&self.unsynced);
+            let mut unsynced = lock(&self.unsynced);
             if self.ending.load(Ordering::Acquire) && unsynced.items.is_empty() {
                 return;
             }
+            unsynced.is_idle = true;
             let wait = |unsynced: &mut super::Unsynced| {
-                unsynced.items.is_empty() && !self.ending.load(Ordering::Acquire)
+                unsynced.items.is_empty()
+                    && !unsynced.has_queued
+                    && !self.ending.load(Ordering::Acquire)
             };
             let waited = self.unsynced_filled.wait_while(unsynced, wait);
-            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            let mut unsynced = waited.unwrap_or_else(PoisonError::into_inner);
+            unsynced.is_idle = false;
+            unsynced.has_queued = false;
+        }
+    }
+
+    /// Wakes whoever should write what was queued just now.
+    pub(super) fn wake_writer(&self) {
+        let mut unsynced = lock(&self.unsynced);
+        if unsynced.is_idle {
+            unsynced.has_queued = true;
+            drop(unsynced);
+            self.unsynced_filled.notify_one();
+        } else {
+            drop(unsynced);
+            self.queue_filled.notify_one();
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     disk::replace_file,
     extent::{FilledExtent, LOG_DIR, index_name, index_path, log_path},
     index::{self, Index},
+    locked::lock,
     partition::EntryRef,
 };
 
@@ -20,9 +21,11 @@ const BLOCK_BYTES: u64 = 4096;
 impl Core {
     /// Does whatever is due. Errors are logged and left for the next time.
     pub(super) fn step_upkeep(&self) {
+        let _upkeeping = lock(&self.upkeeping);
         if self.closed.get().is_some() {
             return;
         }
+        self.roll_dead();
         self.prepare(
             self.options.extents_ahead,
             self.options.free_space_floor_bytes,

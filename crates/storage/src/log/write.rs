@@ -111,7 +111,12 @@ impl Core {
         };
         let count = queue.items.iter().take_while(fits).count();
         let count = count.max(1).min(queue.items.len());
-        queue.items.drain(..count).collect()
+        let taken = queue.items.drain(..count).collect();
+        if !queue.items.is_empty() {
+            // The sync thread may be the one that writes here, and is about to sync.
+            self.queue_filled.notify_one();
+        }
+        taken
     }
 
     /// Writes neighbouring entries of one extent.

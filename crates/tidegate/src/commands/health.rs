@@ -28,11 +28,11 @@ pub(crate) fn run(arguments: &HealthArguments) -> anyhow::Result<()> {
 
 fn find(arguments: &HealthArguments) -> anyhow::Result<SocketAddr> {
     let settings = broker_settings(&arguments.settings)?;
-    let runtime = Runtime::read(&settings.storage.data_dir)?;
-    match runtime {
-        Some(runtime) => runtime.admin.parse().context("admin in runtime.toml"),
-        None => Ok(settings.admin.address),
-    }
+    let data_dir = &settings.storage.data_dir;
+    // Written once the broker is ready: without it there is nobody to ask.
+    let runtime = Runtime::read(data_dir)?
+        .with_context(|| format!("no broker is ready on {}", data_dir.display()))?;
+    runtime.admin.parse().context("admin in runtime.toml")
 }
 
 /// An answer of the admin listener.

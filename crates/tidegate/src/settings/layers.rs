@@ -70,7 +70,7 @@ impl Layers {
                     let origin = Origin::File(path.clone());
                     layers.lay(&ROOT, values, "", &origin, &mut refusals);
                 }
-                Err(refusal) => refusals.0.push(refusal),
+                Err(refusal) => refusals.0.push(*refusal),
             }
         }
         for (variable, text) in &sources.environment {
@@ -128,13 +128,15 @@ impl Layers {
     }
 }
 
-fn read_file(path: &Path) -> Result<toml::Table, Refusal> {
-    let refusal = |problem: String, remedy: &str| Refusal {
-        origin: Origin::File(path.to_owned()),
-        key: "(whole file)".to_owned(),
-        value: None,
-        problem,
-        remedy: remedy.to_owned(),
+fn read_file(path: &Path) -> Result<toml::Table, Box<Refusal>> {
+    let refusal = |problem: String, remedy: &str| {
+        Box::new(Refusal {
+            origin: Origin::File(path.to_owned()),
+            key: "(whole file)".to_owned(),
+            value: None,
+            problem,
+            remedy: remedy.to_owned(),
+        })
     };
     let text = std::fs::read_to_string(path)
         .map_err(|error| refusal(error.to_string(), "check the path and its permissions"))?;

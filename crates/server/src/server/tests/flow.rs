@@ -107,6 +107,22 @@ async fn a_last_reply_arrives_though_more_was_sent() {
 }
 
 #[tokio::test]
+async fn nothing_is_taken_after_a_request_that_ends_the_connection() {
+    for last in [&b"c"[..], b"d"] {
+        let world = World::plain(Limits::default());
+        let mut stream = world.connect().await;
+        send(&mut stream, b"l").await;
+        send(&mut stream, last).await;
+        send(&mut stream, b"e").await;
+        world.echo.dispatched(2).await;
+        world.echo.gate.add_permits(1);
+        assert_eq!(receive(&mut stream).await, b"l");
+        world.log.wait_for("connection closed: asked to").await;
+        assert_eq!(world.echo.dispatched.borrow().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn memory_for_frames_is_shared_and_comes_back() {
     // Room for one large frame at a time.
     let world = World::plain(Limits {

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 
 use super::support::*;
 use crate::{
-    AppendError, Recovery, Snapshot,
-    disk::{Disk, SimulatedDisk},
+    AppendError, ReadError, Recovery, Snapshot,
+    disk::{Disk, Fault, SimulatedDisk},
     log::Core,
 };
 
@@ -46,6 +46,11 @@ enum Act {
         bytes_max: usize,
     },
     Close,
+    Fault(Fault),
+    /// The disk has this much room from now on.
+    Room {
+        bytes: u64,
+    },
     /// The power fails in the middle of what follows.
     PowerOffAfter {
         changes: u64,
@@ -70,6 +75,10 @@ fn act() -> impl Strategy<Value = Act> {
         2 => Just(Act::Checkpoint),
         2 => (id(), 1..3000_usize).prop_map(|(id, bytes_max)| Act::Read { id, bytes_max }),
         1 => Just(Act::Close),
+        1 => prop_oneof![Just(Fault::None), Just(Fault::Writes), Just(Fault::Syncs)]
+            .prop_map(Act::Fault),
+        1 => prop_oneof![Just(0), Just(20_000), Just(DISK_BYTES)]
+            .prop_map(|bytes| Act::Room { bytes }),
         1 => (0..12_u64).prop_map(|changes| Act::PowerOffAfter { changes }),
         3 => proptest::option::of(0..12_u64).prop_map(|again_after| Act::Crash { again_after }),
     ]
@@ -179,6 +188,8 @@ impl World {
             Act::Checkpoint => drop(self.checkpoint()),
             Act::Read { id, bytes_max } => self.read(*id, *bytes_max),
             Act::Close => self.close(),
+            Act::Fault(fault) => self.disk.set_fault(*fault),
+            Act::Room { bytes } => self.disk.set_capacity(*bytes),
             Act::PowerOffAfter { changes } => self.disk.power_off_after(*changes),
             Act::Crash { again_after } => self.crash(*again_after),
         }
@@ -264,6 +275,7 @@ impl World {
         self.core.refuse_appends();
         let closed = self.checkpoint().is_ok() && self.core.mark_clean().is_ok();
         self.disk.crash();
+        self.disk.set_capacity(DISK_BYTES);
         let (core, recovery) = open(&self.disk);
         if closed {
             assert!(recovery.clean, "{:?}", recovery.damages);
@@ -281,6 +293,7 @@ impl World {
 
     fn crash(&mut self, again_after: Option<u64>) {
         self.disk.crash();
+        self.disk.set_capacity(DISK_BYTES);
         if let Some(changes) = again_after {
             self.disk.power_off_after(changes);
             let disk: std::sync::Arc<dyn Disk> = std::sync::Arc::new(self.disk.clone());
@@ -365,6 +378,56 @@ impl World {
     }
 }
 
+/// Where bits flip: a file of the log and how far into what it holds.
+fn flips() -> impl Strategy<Value = Vec<(usize, u32, u8)>> {
+    proptest::collection::vec((0..64_usize, 0..4096_u32, 0..8_u8), 1..12)
+}
+
+impl World {
+    /// Flips bits anywhere in the log, the indexes or the manifest.
+    fn damage(&self, flips: &[(usize, u32, u8)]) {
+        let mut files = self.disk.list("log").unwrap();
+        files.iter_mut().for_each(|name| name.insert_str(0, "log/"));
+        files.push("manifest".to_owned());
+        for (file, byte, bit) in flips {
+            let file = &files[file % files.len()];
+            self.disk
+                .flip_bit(file, usize::try_from(*byte).unwrap(), *bit);
+        }
+    }
+
+    /// Every batch that can be read is one that was appended there; what is missing is an error.
+    fn read_damaged(&self, id: LogId, expected: &Expected) {
+        let Ok(partition) = self.core.partition(id) else {
+            return;
+        };
+        let (mut next, end) = {
+            let state = partition.lock();
+            (state.start, state.next)
+        };
+        while next < end {
+            match self.core.read(id, next, EVERYTHING, 1000) {
+                Ok(outcome) => {
+                    assert!(outcome.next > next, "nothing is skipped silently");
+                    let bytes: Bytes = outcome.pieces.concat().into();
+                    for (header, batch) in model::batch::split(bytes) {
+                        let base = header.base_offset;
+                        let same = expected.batches.iter().find(|(at, _)| *at == base);
+                        assert_eq!(same.map(|(_, bytes)| bytes), Some(&batch));
+                        assert!(header.next_offset() > next && base <= next);
+                        next = header.next_offset();
+                    }
+                }
+                Err(ReadError::Damaged { until, .. }) => {
+                    assert!(until > next, "a reader can go on after damage");
+                    next = until;
+                }
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -379,5 +442,36 @@ proptest! {
         }
         world.crash(None);
         world.crash(None);
+    }
+
+    #[test]
+    fn damaged_bytes_are_never_served_and_never_skipped_silently(
+        seed in any::<u64>(),
+        acts in proptest::collection::vec(act(), 1..60),
+        flips in flips(),
+        at_rest in any::<bool>(),
+    ) {
+        let mut world = World::new(seed);
+        for act in &acts {
+            world.take(act);
+        }
+        world.crash(None);
+        if at_rest {
+            world.disk.crash();
+            world.damage(&flips);
+            world.core = open(&world.disk).0;
+        } else {
+            world.damage(&flips);
+        }
+        for (id, expected) in &world.expected {
+            world.read_damaged(*id, expected);
+        }
+        // What is left still works.
+        for slot in 0..IDS {
+            let id = world.id(slot);
+            let (_, note) = world.core.append_one(id, 1, 10);
+            world.core.settle();
+            prop_assert!(note.unwrap().is_acknowledged());
+        }
     }
 }

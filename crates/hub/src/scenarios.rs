@@ -1,0 +1,303 @@
+//! What only an engine in a test's hand can show: the moments between placed, written and durable,
+//! and a store that fails.
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use model::{
+    GenerationId, GroupId, LeaderEpoch, MemberId, NamespaceName, Now, Offset, PartitionIndex,
+    ProducerEpoch, ProducerId, Sequence, Timestamp, TopicName,
+    batch::{Batch, BatchBuilder, NewRecord},
+};
+use storage::Recovery;
+
+use crate::{
+    Access, Clock, Hub, HubSettings, SendPartition,
+    access::TopicRef,
+    admin::NewTopic,
+    append::{Acks, AppendError, Appended},
+    clock::Sleep,
+    engine::{Engine, memory::MemoryEngine},
+    fetch::{FetchPartition, FetchRequest},
+    groups::{Command, CommitOffsets, GroupCallError, OffsetToCommit, PerTopic},
+    login::Origin,
+    observe::SyncTimes,
+    partition::Partition,
+    settings::NamespaceSettings,
+};
+
+/// Time stands still.
+struct StillClock(Now);
+
+impl Clock for StillClock {
+    fn now(&self) -> Now {
+        self.0
+    }
+
+    fn sleep_until(&self, _: Instant) -> Sleep {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "an instant can only come from the clock; here it stands still"
+)]
+fn still_clock() -> Arc<dyn Clock> {
+    Arc::new(StillClock(Now {
+        monotonic: Instant::now(),
+        wall: Timestamp(1_000),
+    }))
+}
+
+struct World {
+    engine: Arc<MemoryEngine>,
+    hub: Arc<Hub>,
+    access: Access,
+}
+
+impl World {
+    /// A hub with the topic `t` of one partition, everything so far durable.
+    async fn new() -> Self {
+        let engine = MemoryEngine::new();
+        let settings = HubSettings {
+            namespaces: vec![NamespaceSettings::new(NamespaceName::from("dev"))],
+            ..HubSettings::default()
+        };
+        let clock = still_clock();
+        let times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
+        let as_engine: Arc<dyn Engine> = Arc::clone(&engine) as _;
+        let recovery = Recovery::default();
+        let hub = Hub::over(as_engine, recovery, settings, clock, times).unwrap();
+        let origin = Origin {
+            listener_namespace: Some(NamespaceName::from("dev")),
+            ..Origin::default()
+        };
+        let access = hub.anonymous(&origin).unwrap();
+        let topic = NewTopic {
+            name: "t".to_owned(),
+            partition_count: Some(1),
+            ..NewTopic::default()
+        };
+        access.create_topic(topic).await.unwrap();
+        Self {
+            engine,
+            hub,
+            access,
+        }
+    }
+
+    fn send(&self) -> SendPartition {
+        let topic = self.access.topic_to_send(TopicRef::Name("t")).unwrap();
+        topic.partition(PartitionIndex(0)).unwrap()
+    }
+
+    fn wanted(&self, offset: i64) -> FetchPartition {
+        let topic = self.access.topic_to_listen(TopicRef::Name("t")).unwrap();
+        FetchPartition {
+            partition: topic.partition(PartitionIndex(0)).unwrap(),
+            offset: Offset(offset),
+            max_bytes: 1 << 20,
+            current_leader_epoch: LeaderEpoch::NONE,
+            last_fetched_epoch: LeaderEpoch::NONE,
+        }
+    }
+
+    fn waiting(&self, offset: i64) -> FetchRequest {
+        FetchRequest {
+            partitions: vec![self.wanted(offset)],
+            min_bytes: 1,
+            max_bytes: 1 << 20,
+            max_wait: Duration::from_secs(1),
+        }
+    }
+}
+
+fn batch(value: &str) -> Batch {
+    built(BatchBuilder::default(), value)
+}
+
+fn sequenced(sequence: i32) -> Batch {
+    let id = ProducerId(9);
+    let builder = BatchBuilder::default();
+    built(
+        builder.producer(id, ProducerEpoch(0), Sequence(sequence)),
+        "s",
+    )
+}
+
+fn built(mut builder: BatchBuilder, value: &str) -> Batch {
+    builder.push(NewRecord {
+        timestamp: Timestamp(1_000),
+        value: Some(value.as_bytes()),
+        ..NewRecord::default()
+    });
+    Batch::check(builder.build()).unwrap()
+}
+
+/// The future's answer if it has one by now.
+fn now<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::Pin::new(future).poll(&mut context) {
+        Poll::Ready(answer) => Some(answer),
+        Poll::Pending => None,
+    }
+}
+
+fn base(answer: Option<Result<Appended, AppendError>>) -> Option<i64> {
+    answer.map(|appended| appended.unwrap().base_offset.0)
+}
+
+#[tokio::test]
+async fn each_acks_setting_is_answered_at_its_stage_and_nothing_is_read_before_it_is_durable() {
+    let world = World::new().await;
+    world.engine.hold();
+    let mut none = world.send().append(vec![batch("a")], Acks::None).unwrap();
+    let mut one = world
+        .send()
+        .append(vec![batch("b")], Acks::Written)
+        .unwrap();
+    let mut all = world
+        .send()
+        .append(vec![batch("c")], Acks::Durable)
+        .unwrap();
+    assert_eq!(base(now(&mut none)), Some(0));
+    assert_eq!((now(&mut one), now(&mut all)), (None, None));
+    world.engine.write();
+    assert_eq!(base(now(&mut one)), Some(1));
+    assert_eq!(now(&mut all), None);
+    assert_eq!(world.wanted(0).partition.positions().high_watermark.0, 0);
+    let mut fetch = Box::pin(world.access.fetch(world.waiting(0)));
+    assert!(now(&mut fetch).is_none());
+    world.engine.sync();
+    assert_eq!(base(now(&mut all)), Some(2));
+    let fetched = now(&mut fetch).unwrap();
+    assert_eq!(fetched.partitions[0].as_ref().unwrap().high_watermark.0, 3);
+}
+
+#[tokio::test]
+async fn a_duplicates_answer_waits_for_the_original() {
+    let world = World::new().await;
+    world.engine.hold();
+    let first = world.send().append(vec![sequenced(0)], Acks::Durable);
+    drop(first.unwrap());
+    let again = world.send().append(vec![sequenced(0)], Acks::Durable);
+    let mut again = again.unwrap();
+    assert_eq!(now(&mut again), None);
+    world.engine.sync();
+    assert_eq!(base(now(&mut again)), Some(0));
+    assert_eq!(world.wanted(0).partition.positions().high_watermark.0, 1);
+}
+
+#[tokio::test]
+async fn a_refused_append_leaves_no_trace_and_service_resumes() {
+    let world = World::new().await;
+    world.engine.refuse(Some(storage::AppendError::NoSpace));
+    let refused = world.send().append(vec![sequenced(0)], Acks::Durable);
+    assert!(matches!(refused, Err(AppendError::DiskFull)));
+    let refused = world.access.group(commit());
+    assert!(matches!(
+        refused.unwrap().await,
+        Err(GroupCallError::DiskFull)
+    ));
+    world.engine.refuse(None);
+    let mut resumed = world
+        .send()
+        .append(vec![sequenced(0)], Acks::Durable)
+        .unwrap();
+    assert_eq!(base(now(&mut resumed)), Some(0));
+    assert!(world.access.group(commit()).unwrap().await.is_ok());
+}
+
+#[tokio::test]
+async fn a_failed_sync_fails_who_waits_and_reading_goes_on() {
+    let world = World::new().await;
+    let kept = world.send().append(vec![batch("kept")], Acks::Durable);
+    assert!(kept.unwrap().await.is_ok());
+    world.engine.hold();
+    let mut lost = world
+        .send()
+        .append(vec![sequenced(0)], Acks::Durable)
+        .unwrap();
+    let mut again = world
+        .send()
+        .append(vec![sequenced(0)], Acks::Durable)
+        .unwrap();
+    assert_eq!((now(&mut lost), now(&mut again)), (None, None));
+    world.engine.break_down();
+    assert_eq!(now(&mut lost), Some(Err(AppendError::LogClosed)));
+    assert_eq!(now(&mut again), Some(Err(AppendError::LogClosed)));
+    let closed = world.send().append(vec![batch("x")], Acks::Durable);
+    assert!(matches!(closed, Err(AppendError::LogClosed)));
+    let mut fetch = Box::pin(world.access.fetch(world.waiting(0)));
+    let fetched = now(&mut fetch).unwrap();
+    assert_eq!(fetched.partitions[0].as_ref().unwrap().high_watermark.0, 1);
+}
+
+fn commit() -> Command {
+    Command::CommitOffsets(CommitOffsets {
+        group: GroupId::from("g"),
+        member: MemberId::from(""),
+        instance: None,
+        generation: GenerationId(-1),
+        topics: vec![PerTopic {
+            topic: TopicName::try_from("t").unwrap(),
+            partitions: vec![OffsetToCommit {
+                partition: PartitionIndex(0),
+                offset: Offset(5),
+                leader_epoch: LeaderEpoch::NONE,
+                metadata: "".into(),
+            }],
+        }],
+    })
+}
+
+#[tokio::test]
+async fn what_groups_say_waits_until_what_it_rests_on_is_durable() {
+    let world = World::new().await;
+    world.engine.hold();
+    let mut committing = world.access.group(commit()).unwrap();
+    let describe = Command::DescribeGroups(vec![GroupId::from("g")]);
+    let mut describing = world.access.group(describe).unwrap();
+    assert!(now(&mut committing).is_none());
+    assert!(now(&mut describing).is_none(), "it saw what is not durable");
+    world.engine.sync();
+    assert!(now(&mut committing).unwrap().is_ok());
+    assert!(now(&mut describing).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn ten_thousand_parked_fetches_are_all_woken_by_one_append() {
+    let world = World::new().await;
+    let woken = Arc::new(Mutex::new(0));
+    let mut waits = tokio::task::JoinSet::new();
+    for _ in 0..10_000 {
+        let (access, request) = (world.access.clone(), world.waiting(0));
+        let woken = Arc::clone(&woken);
+        waits.spawn(async move {
+            let fetched = access.fetch(request).await;
+            assert!(fetched.partitions[0].is_ok());
+            *woken.lock().unwrap() += 1;
+        });
+    }
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*woken.lock().unwrap(), 0);
+    drop(world.send().append(vec![batch("a")], Acks::None).unwrap());
+    while let Some(done) = waits.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(*woken.lock().unwrap(), 10_000);
+    assert!(world.hub.shutdown(Duration::from_secs(1)).await);
+}
+
+#[test]
+fn an_idle_partition_is_a_few_hundred_bytes() {
+    let bytes = size_of::<Partition>();
+    assert!(bytes <= 320, "{bytes} bytes");
+}
