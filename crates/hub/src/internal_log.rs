@@ -220,6 +220,7 @@ impl From<AppendError> for KeepError {
             | AppendError::Transactional
             | AppendError::TimestampOutOfRange { .. }
             | AppendError::TimestampType
+            | AppendError::BlockDamaged
             | AppendError::KeyMissing
             | AppendError::OutOfOrderSequence
             | AppendError::ProducerFenced => {

@@ -38,12 +38,12 @@ mod namespace;
 pub mod observe;
 pub mod offsets;
 mod partition;
+mod records;
 mod registry;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;
 mod sync;
-mod timestamps;
 mod topic;
 mod walk;
 mod watch;
