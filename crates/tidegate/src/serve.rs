@@ -82,6 +82,8 @@ impl Prepared {
     async fn serve(self) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let data_dir = self.directory.path().to_owned();
+        // One that a crash left would lead commands to a stranger.
+        Runtime::remove(&data_dir);
         let first_start = !Secrets::path(&data_dir).exists();
         let secrets = Secrets::ensure(&data_dir, &self.settings)?;
         let certificates = load_certificates(&self.settings, &self.directory)?;
@@ -207,7 +209,7 @@ impl Prepared {
             namespace: namespace.map_or("", |namespace| namespace.name.as_str()),
             host: &namespace.map_or_else(
                 || "localhost".to_owned(),
-                |namespace| reach::public_host(&self.settings, namespace),
+                |namespace| reach::bootstrap_host(&self.settings, namespace),
             ),
             connection_string: may_show.then_some(string.as_str()),
         };
