@@ -46,6 +46,16 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+/// Whether the log takes appends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Serving,
+    /// Reads go on; appends resume by themselves when there is space.
+    DiskFull,
+    /// Reads go on; appends are refused until a restart. With the reason.
+    LogClosed(Arc<str>),
+}
+
 /// Why the hub did not open.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -55,6 +65,9 @@ pub enum OpenError {
     Read(#[from] storage::ReadError),
     #[error("internal log {log} holds a record that cannot be read: {reason}")]
     InternalLog { log: LogId, reason: String },
+    /// Without it nothing says whose the data is; starting would take it for nobody's.
+    #[error("the log holds data, but its metadata is lost: restore the data directory")]
+    MetadataLost,
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("write internal log: {0}")]
@@ -158,6 +171,16 @@ impl Hub {
         Ok(left)
     }
 
+    /// Whether the log takes appends, for readiness.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self.core.engine.stats().state {
+            storage::State::Open => Health::Serving,
+            storage::State::NoSpace => Health::DiskFull,
+            storage::State::Closed(reason) => Health::LogClosed(reason),
+        }
+    }
+
     /// Wakes all who wait, ends the tasks, makes everything durable and closes the log, within
     /// `limit`. Gives whether all went well and in time.
     pub async fn shutdown(&self, limit: Duration) -> bool {
@@ -219,8 +242,11 @@ fn core(
         .into_iter()
         .map(|partition| (partition.id, partition))
         .collect();
+    let is_new = found.is_empty();
+    if !is_new && !found.contains_key(&METADATA_LOG) {
+        return Err(OpenError::MetadataLost);
+    }
     let mut machine = registry::replay(&*engine)?;
-    let is_new = !found.contains_key(&METADATA_LOG);
     let must_raise = !clean && !is_new;
     if must_raise {
         let raised = machine.decide(Command::RaiseEpoch).unwrap_or_default();

@@ -1,11 +1,7 @@
 //! One connection's state, and the face that `server` drives: a limit for the next frame, and
 //! frames to staged replies.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -25,7 +21,7 @@ pub struct Kafka {
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: KafkaLimits,
-    pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    pub(crate) fetch_sessions: FetchSessions,
 }
 
 /// The front end's limits; each is a setting of the operator.
@@ -107,7 +103,7 @@ impl Kafka {
             hub,
             clock,
             limits,
-            fetch_sessions: Mutex::new(sessions),
+            fetch_sessions: sessions,
         })
     }
 }
