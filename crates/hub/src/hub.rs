@@ -181,15 +181,22 @@ impl Hub {
         }
     }
 
+    /// Answers all who only wait for something to happen (fetches, members of a rebalance) and lets
+    /// nobody wait any more, so that connections can end. Writes go on.
+    pub fn end_waits(&self) {
+        self.core.draining.send_replace(true);
+        for namespace in self.core.namespaces.load().all.values() {
+            namespace.groups.close();
+        }
+    }
+
     /// Wakes all who wait, ends the tasks, makes everything durable and closes the log, within
     /// `limit`. Gives whether all went well and in time.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.stop.send_replace(true);
         let core = Arc::clone(&self.core);
         let deadline = core.clock.now().monotonic + limit;
-        for namespace in core.namespaces.load().all.values() {
-            namespace.groups.close();
-        }
+        self.end_waits();
         for partition in core.partitions_by_log().into_values() {
             partition.close(Broken::ShuttingDown);
         }
@@ -275,6 +282,7 @@ fn core(
         read_times: ReadTimes::default(),
         sync_times,
         waiting_fetches: AtomicUsize::new(0),
+        draining: watch::Sender::new(false),
         found: Mutex::new(found),
     })
 }

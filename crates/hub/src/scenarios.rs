@@ -411,6 +411,23 @@ async fn producer_ids_are_never_given_twice_not_even_after_a_restart() {
 }
 
 #[tokio::test]
+async fn ending_waits_answers_parked_fetches_while_writes_go_on() {
+    let world = World::new().await;
+    let mut fetch = Box::pin(world.access.fetch(world.waiting(0)));
+    assert!(now(&mut fetch).is_none());
+    world.hub.end_waits();
+    let fetched = now(&mut fetch).expect("answered as it stands");
+    assert!(fetched.partitions[0].is_ok());
+    let mut later = Box::pin(world.access.fetch(world.waiting(0)));
+    assert!(now(&mut later).is_some(), "nobody waits any more");
+    let mut sent = world
+        .send()
+        .append(vec![batch("a")], Acks::Durable)
+        .unwrap();
+    assert_eq!(base(now(&mut sent)), Some(0));
+}
+
+#[tokio::test]
 async fn ten_thousand_parked_fetches_are_all_woken_by_one_append() {
     let world = World::new().await;
     let woken = Arc::new(Mutex::new(0));
