@@ -190,10 +190,8 @@ pub(crate) enum ConfigCommand {
     /// Print every setting in force and where it comes from; secrets are masked.
     Show(SettingsArguments),
     /// Print the configuration reference (Markdown).
-    #[command(hide = true)]
     Reference,
     /// Print a file that lists every key with its default.
-    #[command(hide = true)]
     Complete,
 }
 
