@@ -283,3 +283,6 @@ fn closed_or_broken(error: io::Error) -> RequestError {
         RequestError::Io(error)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -28,6 +28,7 @@ use crate::{
     settings::{Limits, NamespaceSettings},
     sync::lock,
     topic::Topic,
+    utc,
 };
 
 /// A caller in its namespace. Cheap to clone; a connection keeps one.
@@ -373,7 +374,7 @@ impl Core {
             "Scaled-{} EventHub TUs (UpdateStartTimeUTC: {}, PreviousValue: {}, \
              UpdatedThroughputUnitValue: {}, AutoScaleReason: '{}')",
             if change.to > change.from { "up" } else { "down" },
-            self.clock.now().wall,
+            utc::iso(self.clock.now().wall),
             change.from,
             change.to,
             change.reason,

@@ -2,6 +2,7 @@
 
 mod change;
 mod check;
+mod decide;
 
 use std::collections::BTreeMap;
 

@@ -13,7 +13,7 @@ use quota::Direction;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use crate::{SendPartition, watch::Broken};
+use crate::{SendPartition, records, watch::Broken};
 
 /// When the append is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,9 @@ pub enum AppendError {
     TimestampOutOfRange { timestamp: Timestamp },
     #[error("records without a key do not fit a compacted topic")]
     KeyMissing,
+    /// Found out only where the topic asks to look inside (Kafka: CORRUPT_MESSAGE).
+    #[error("the compressed block of a batch cannot be opened")]
+    BlockDamaged,
     #[error("the batch claims the broker's own timestamp type")]
     TimestampType,
     #[error("sequence does not continue the producer's last one")]
@@ -125,6 +128,10 @@ impl SendPartition {
     pub fn append(&self, batches: Vec<Batch>, acks: Acks) -> Result<Appending, AppendError> {
         let settings = self.topic.settings.load();
         let timing = self.access.core().timing();
+        let batches = match settings.packing {
+            Some(packing) => records::repack(&batches, packing)?,
+            None => batches,
+        };
         let placed = self
             .partition
             .append(&batches, &settings.rules, acks, timing)?;

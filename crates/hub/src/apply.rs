@@ -221,13 +221,11 @@ impl Core {
         let before = namespace.settings.swap(Arc::clone(settings));
         namespace.policies.store(Arc::new(policies));
         self.configure_units(namespace, settings, before.units != settings.units);
-        let defaults_changed = before.retention != settings.retention;
+        let limits = self.limits.load();
         for topic in namespace.topics() {
-            if defaults_changed {
-                let given = topic.settings.load().given.clone();
-                let anew = TopicSettings::new(given, settings, &self.limits.load());
-                topic.settings.store(Arc::new(anew));
-            }
+            let given = topic.settings.load().given.clone();
+            let anew = TopicSettings::new(given, settings, &limits);
+            topic.settings.store(Arc::new(anew));
         }
     }
 

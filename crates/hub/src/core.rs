@@ -8,6 +8,7 @@ use std::{
 use arc_swap::ArcSwap;
 use model::{LeaderEpoch, LogId, TopicId, TopicName, topic_config::TopicConfig};
 use storage::RecoveredPartition;
+use tokio::sync::watch;
 use tracing::warn;
 
 use crate::{
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) read_times: ReadTimes,
     pub(crate) sync_times: Arc<SyncTimes>,
     pub(crate) waiting_fetches: AtomicUsize,
+    /// True once nobody may wait any more.
+    pub(crate) draining: watch::Sender<bool>,
     /// What the engine found at start and nobody has asked for yet.
     pub(crate) found: Mutex<BTreeMap<LogId, RecoveredPartition>>,
 }

@@ -94,8 +94,14 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// the appends of a process that does not, whether it asks or not.
     fn owns(&self) -> bool;
 
-    /// Gives every durable piece of a partition in order. Blocks: for replay at start.
-    fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError>;
+    /// Gives every durable piece of a partition from `from` (or its start) on, in order. Blocks:
+    /// for replay at start.
+    fn replay(
+        &self,
+        id: LogId,
+        from: Offset,
+        visit: &mut dyn FnMut(Bytes),
+    ) -> Result<(), ReadError>;
 
     fn checkpoint_due(&self) -> bool;
 

@@ -95,7 +95,7 @@ pub enum FetchError {
 
 impl Access {
     /// Reads, waiting up to `max_wait` until `min_bytes` are there, a partition fails, a topic is
-    /// deleted or the broker shuts down. Dropping the future ends the wait.
+    /// deleted or the broker is about to stop. Dropping the future ends the wait.
     pub async fn fetch(&self, request: FetchRequest) -> Fetched {
         let core = self.core();
         let started = core.clock.now().monotonic;
@@ -187,16 +187,18 @@ impl Fetch<'_> {
         let places = self.request.partitions.iter();
         let places = places.map(|asked| Arc::clone(&asked.partition.partition));
         let _entered = Entered::new(&wait, places.collect());
+        let mut draining = self.core.draining.subscribe();
         loop {
             wait.reset();
             let pass = self.read_all().await;
-            if pass.suffices(self.min_bytes) {
+            if pass.suffices(self.min_bytes) || *draining.borrow() {
                 return pass;
             }
             let missing = self.min_bytes.saturating_sub(pass.bytes);
-            // Both arms may be dropped half-way: neither holds anything.
+            // All arms may be dropped half-way: none holds anything.
             tokio::select! {
                 () = wait.until(missing) => {}
+                _ = draining.changed() => {}
                 () = self.core.clock.sleep_until(deadline) => return self.read_all().await,
             }
         }

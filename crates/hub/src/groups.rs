@@ -22,9 +22,10 @@ pub use coordinator::{
 };
 use coordinator::{Config, Coordinator, Outcome, Record, Ticket};
 use model::{LogId, Now, Offset};
+use storage::ReadError;
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::{
     Clock,
@@ -175,7 +176,7 @@ impl Groups {
     fn settle(&self, mut inner: MutexGuard<'_, Inner>, outcome: Outcome) {
         let entries: Vec<Entry> = outcome.records.iter().map(Record::encode).collect();
         if let Err(error) = self.log.append(&entries) {
-            inner.start_over(error, self.clock.now());
+            inner.not_kept(&outcome, error, self.clock.now());
             return;
         }
         for record in &outcome.records {
@@ -208,18 +209,14 @@ impl Groups {
         }
     }
 
-    async fn reply(namespace: Arc<Namespace>, begun: Begun) -> Result<Reply, GroupCallError> {
-        let Begun { ticket, settled } = begun;
-        let abandon = AbandonOnDrop { namespace, ticket };
+    async fn reply(
+        command: AbandonOnDrop,
+        settled: oneshot::Receiver<Settled>,
+    ) -> Result<Reply, GroupCallError> {
         let (reply, position) = settled.await.unwrap_or(Err(KeepError::ShuttingDown))?;
-        abandon.namespace.groups.log.durable(position).await?;
+        command.namespace.groups.log.durable(position).await?;
         Ok(reply)
     }
-}
-
-struct Begun {
-    ticket: Ticket,
-    settled: oneshot::Receiver<Settled>,
 }
 
 /// Tells the coordinator when nobody waits for a reply any more.
@@ -238,15 +235,38 @@ impl Namespace {
     /// Gives a command to the coordinator, in the order of calls.
     pub(crate) fn group(self: &Arc<Self>, command: Command) -> Result<GroupReply, GroupCallError> {
         let (ticket, settled) = self.groups.begin(command)?;
-        let begun = Begun { ticket, settled };
+        // Made here and not inside the future: one that is never polled must abandon, too.
+        let command = AbandonOnDrop {
+            namespace: Arc::clone(self),
+            ticket,
+        };
         Ok(GroupReply {
-            inner: Box::pin(Groups::reply(Arc::clone(self), begun)),
+            inner: Box::pin(Groups::reply(command, settled)),
         })
     }
 }
 
 impl Inner {
-    /// The records could not be kept: what the coordinator decided since is void. Hard state is
+    /// The records could not be kept. Offsets alone are refused, and nobody else is touched: soft
+    /// state knows nothing of them.
+    fn not_kept(&mut self, outcome: &Outcome, error: KeepError, now: Now) {
+        let offsets_alone = outcome
+            .records
+            .iter()
+            .all(|record| matches!(record, Record::Offset { .. }));
+        if !offsets_alone {
+            self.start_over(error, now);
+            return;
+        }
+        warn!(%error, "committed offsets were not kept");
+        for (ticket, _) in &outcome.replies {
+            if let Some(waiting) = self.waiting.remove(ticket) {
+                tell(waiting, Err(error));
+            }
+        }
+    }
+
+    /// A group could not be kept: what the coordinator decided since is void. Hard state is
     /// what was replayed, so its own snapshot is the ground to start from; members join anew.
     fn start_over(&mut self, error: KeepError, now: Now) {
         error!(%error, "a decision about groups was not kept, members must join again");
@@ -262,16 +282,22 @@ impl Inner {
     }
 }
 
+/// Offsets that lie in a damaged part of the log are lost, and said to be: keeping every group
+/// from working would not bring them back.
 fn replay(engine: &dyn Engine, log: LogId, coordinator: &mut Coordinator) -> Result<(), OpenError> {
     let mut broken = None;
-    internal_log::replay(
-        engine,
-        log,
-        &mut |key, value| match Record::decode(key, value) {
-            Ok(record) => coordinator.replay(&record),
-            Err(error) => drop(broken.get_or_insert(error)),
-        },
-    )?;
+    let mut visit = |key: &[u8], value: Option<&[u8]>| match Record::decode(key, value) {
+        Ok(record) => coordinator.replay(&record),
+        Err(error) => drop(broken.get_or_insert(error)),
+    };
+    let mut from = Offset::ZERO;
+    while let Err(error) = internal_log::replay(engine, log, from, &mut visit) {
+        let ReadError::Damaged { from: lost, until } = error else {
+            return Err(error.into());
+        };
+        error!(%log, %lost, %until, "groups and offsets are lost to damage on the disk");
+        from = until;
+    }
     match broken {
         Some(error) => Err(OpenError::InternalLog {
             log,

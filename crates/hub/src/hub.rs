@@ -46,6 +46,16 @@ impl std::fmt::Debug for Hub {
     }
 }
 
+/// Whether the log takes appends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Serving,
+    /// Reads go on; appends resume by themselves when there is space.
+    DiskFull,
+    /// Reads go on; appends are refused until a restart. With the reason.
+    LogClosed(Arc<str>),
+}
+
 /// Why the hub did not open.
 #[derive(Debug, Error)]
 pub enum OpenError {
@@ -55,6 +65,9 @@ pub enum OpenError {
     Read(#[from] storage::ReadError),
     #[error("internal log {log} holds a record that cannot be read: {reason}")]
     InternalLog { log: LogId, reason: String },
+    /// Without it nothing says whose the data is; starting would take it for nobody's.
+    #[error("the log holds data, but its metadata is lost: restore the data directory")]
+    MetadataLost,
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("write internal log: {0}")]
@@ -158,15 +171,32 @@ impl Hub {
         Ok(left)
     }
 
+    /// Whether the log takes appends, for readiness.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        match self.core.engine.stats().state {
+            storage::State::Open => Health::Serving,
+            storage::State::NoSpace => Health::DiskFull,
+            storage::State::Closed(reason) => Health::LogClosed(reason),
+        }
+    }
+
+    /// Answers all who only wait for something to happen (fetches, members of a rebalance) and lets
+    /// nobody wait any more, so that connections can end. Writes go on.
+    pub fn end_waits(&self) {
+        self.core.draining.send_replace(true);
+        for namespace in self.core.namespaces.load().all.values() {
+            namespace.groups.close();
+        }
+    }
+
     /// Wakes all who wait, ends the tasks, makes everything durable and closes the log, within
     /// `limit`. Gives whether all went well and in time.
     pub async fn shutdown(&self, limit: Duration) -> bool {
         self.stop.send_replace(true);
         let core = Arc::clone(&self.core);
         let deadline = core.clock.now().monotonic + limit;
-        for namespace in core.namespaces.load().all.values() {
-            namespace.groups.close();
-        }
+        self.end_waits();
         for partition in core.partitions_by_log().into_values() {
             partition.close(Broken::ShuttingDown);
         }
@@ -219,8 +249,11 @@ fn core(
         .into_iter()
         .map(|partition| (partition.id, partition))
         .collect();
+    let is_new = found.is_empty();
+    if !is_new && !found.contains_key(&METADATA_LOG) {
+        return Err(OpenError::MetadataLost);
+    }
     let mut machine = registry::replay(&*engine)?;
-    let is_new = !found.contains_key(&METADATA_LOG);
     let must_raise = !clean && !is_new;
     if must_raise {
         let raised = machine.decide(Command::RaiseEpoch).unwrap_or_default();
@@ -249,6 +282,7 @@ fn core(
         read_times: ReadTimes::default(),
         sync_times,
         waiting_fetches: AtomicUsize::new(0),
+        draining: watch::Sender::new(false),
         found: Mutex::new(found),
     })
 }

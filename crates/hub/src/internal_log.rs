@@ -151,13 +151,14 @@ impl Completion for LogFailure {
 /// Sees a record's key and value.
 pub(crate) type Visit<'a> = dyn FnMut(&[u8], Option<&[u8]>) + 'a;
 
-/// Gives every record of a log, in order, to `visit`. Blocks: for the start.
+/// Gives every record of a log from `from` on, in order, to `visit`. Blocks: for the start.
 pub(crate) fn replay(
     engine: &dyn Engine,
     log: LogId,
+    from: Offset,
     visit: &mut Visit<'_>,
 ) -> Result<(), ReadError> {
-    engine.replay(log, &mut |piece| {
+    engine.replay(log, from, &mut |piece| {
         for (_, bytes) in batch::split(piece) {
             // The log's own checksum has vouched for the bytes, and we wrote them.
             let Ok(batch) = Batch::check(bytes) else {
@@ -220,6 +221,7 @@ impl From<AppendError> for KeepError {
             | AppendError::Transactional
             | AppendError::TimestampOutOfRange { .. }
             | AppendError::TimestampType
+            | AppendError::BlockDamaged
             | AppendError::KeyMissing
             | AppendError::OutOfOrderSequence
             | AppendError::ProducerFenced => {

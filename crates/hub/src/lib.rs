@@ -38,17 +38,18 @@ mod namespace;
 pub mod observe;
 pub mod offsets;
 mod partition;
+mod records;
 mod registry;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;
 mod sync;
-mod timestamps;
 mod topic;
+mod utc;
 mod walk;
 mod watch;
 
 pub use access::{Access, AccessError, ListenPartition, ListenTopic, SendPartition, SendTopic};
 pub use clock::Clock;
-pub use hub::{Hub, OpenError, ReloadError, SettingsError};
+pub use hub::{Health, Hub, OpenError, ReloadError, SettingsError};
 pub use settings::HubSettings;

@@ -134,11 +134,16 @@ impl Engine for LocalEngine {
         true
     }
 
-    fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {
+    fn replay(
+        &self,
+        id: LogId,
+        from: Offset,
+        visit: &mut dyn FnMut(Bytes),
+    ) -> Result<(), ReadError> {
         let Some(positions) = self.positions(id) else {
             return Ok(());
         };
-        let mut from = positions.start;
+        let mut from = from.max(positions.start);
         while from < positions.durable_end {
             let outcome = self
                 .log

@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 use model::{LeaderEpoch, Offset, Timestamp};
 use storage::TimestampMatch;
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 use tracing::warn;
 
-use crate::{ListenPartition, partition::Partition, timestamps, watch::Broken};
+use crate::{ListenPartition, partition::Partition, records, watch::Broken};
 
 /// Which offset is asked for (ListOffsets' timestamps and its negative specials).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,22 +145,29 @@ impl ListenPartition {
             warn!(topic = %self.topic.name, partition = %self.partition.index, %error, "look up offset");
             OffsetError::Storage
         })?;
-        Ok(found.map(|found| located(found, query)))
+        match found {
+            None => Ok(None),
+            Some(found) => located(found, query).await.map(Some),
+        }
     }
 }
 
 /// The record that a search by time is after.
-fn located(found: TimestampMatch, query: OffsetQuery) -> OffsetAt {
+async fn located(found: TimestampMatch, query: OffsetQuery) -> Result<OffsetAt, OffsetError> {
     match found {
         TimestampMatch::Record {
             offset,
             timestamp,
             leader_epoch,
-        } => OffsetAt {
+        } => Ok(OffsetAt {
             offset,
             timestamp,
             leader_epoch,
-        },
-        TimestampMatch::Batch { header, bytes } => timestamps::locate(&header, bytes, query),
+        }),
+        TimestampMatch::Batch { header, bytes } => {
+            // Unpacking takes as long as its sender wished: not on a worker.
+            let opened = spawn_blocking(move || records::locate(&header, &bytes, query)).await;
+            opened.map_err(|_| OffsetError::Storage)
+        }
     }
 }

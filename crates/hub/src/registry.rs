@@ -56,6 +56,7 @@ pub(crate) fn replay(engine: &dyn Engine) -> Result<Metadata, OpenError> {
     internal_log::replay(
         engine,
         METADATA_LOG,
+        Offset::ZERO,
         &mut |key, value| match Record::decode(key, value) {
             Ok(record) => machine.replay(&record),
             Err(error) => drop(broken.get_or_insert(error)),

@@ -2,28 +2,33 @@
 //! and a store that fails.
 
 use std::{
+    collections::BTreeSet,
     future::Future,
     sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use model::{
-    GenerationId, GroupId, LeaderEpoch, MemberId, NamespaceName, Now, Offset, PartitionIndex,
-    ProducerEpoch, ProducerId, Sequence, Timestamp, TopicName,
+    GenerationId, GroupId, LeaderEpoch, LogId, MemberId, NamespaceName, Now, Offset,
+    PartitionIndex, ProducerEpoch, ProducerId, Sequence, Timestamp, TopicName,
     batch::{Batch, BatchBuilder, NewRecord},
 };
-use storage::Recovery;
 
 use crate::{
-    Access, Clock, Hub, HubSettings, SendPartition,
+    Access, Clock, Hub, HubSettings, OpenError, SendPartition,
     access::TopicRef,
     admin::NewTopic,
     append::{Acks, AppendError, Appended},
     clock::Sleep,
+    configs::ConfigChange,
     engine::{Engine, memory::MemoryEngine},
     fetch::{FetchPartition, FetchRequest},
-    groups::{Command, CommitOffsets, GroupCallError, OffsetToCommit, PerTopic},
+    groups::{
+        Command, CommitOffsets, FetchOffsets, FetchOffsetsGroup, GroupCallError, Heartbeat,
+        JoinGroup, OffsetToCommit, PerTopic, Protocol, Reply,
+    },
     login::Origin,
     observe::SyncTimes,
     partition::Partition,
@@ -63,27 +68,33 @@ struct World {
 impl World {
     /// A hub with the topic `t` of one partition, everything so far durable.
     async fn new() -> Self {
-        let engine = MemoryEngine::new();
-        let settings = HubSettings {
+        let world = Self::over(MemoryEngine::new());
+        let topic = NewTopic {
+            name: "t".to_owned(),
+            partition_count: Some(1),
+            ..NewTopic::default()
+        };
+        world.access.create_topic(topic).await.unwrap();
+        world
+    }
+
+    /// A hub over what the engine holds.
+    fn over(engine: Arc<MemoryEngine>) -> Self {
+        let mut settings = HubSettings {
             namespaces: vec![NamespaceSettings::new(NamespaceName::from("dev"))],
             ..HubSettings::default()
         };
+        settings.limits.rebalance_delay = Duration::ZERO;
         let clock = still_clock();
         let times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
         let as_engine: Arc<dyn Engine> = Arc::clone(&engine) as _;
-        let recovery = Recovery::default();
+        let recovery = engine.recovery();
         let hub = Hub::over(as_engine, recovery, settings, clock, times).unwrap();
         let origin = Origin {
             listener_namespace: Some(NamespaceName::from("dev")),
             ..Origin::default()
         };
         let access = hub.anonymous(&origin).unwrap();
-        let topic = NewTopic {
-            name: "t".to_owned(),
-            partition_count: Some(1),
-            ..NewTopic::default()
-        };
-        access.create_topic(topic).await.unwrap();
         Self {
             engine,
             hub,
@@ -214,6 +225,76 @@ async fn a_refused_append_leaves_no_trace_and_service_resumes() {
 }
 
 #[tokio::test]
+async fn offsets_that_a_full_disk_refuses_leave_the_members_in_peace() {
+    let world = World::new().await;
+    let joined = world.access.group(join()).unwrap().await;
+    let Ok(Reply::JoinGroup(Ok(joined))) = joined else {
+        panic!("the first member joins: {joined:?}");
+    };
+    world.engine.refuse(Some(storage::AppendError::NoSpace));
+    let refused = world.access.group(commit()).unwrap().await;
+    assert_eq!(refused, Err(GroupCallError::DiskFull));
+    world.engine.refuse(None);
+    let beat = Command::Heartbeat(Heartbeat {
+        group: GroupId::from("of-members"),
+        member: joined.member,
+        instance: None,
+        generation: joined.generation,
+    });
+    let alive = world.access.group(beat).unwrap().await;
+    assert_eq!(alive, Ok(Reply::Heartbeat(Ok(()))));
+}
+
+#[tokio::test]
+async fn a_member_whose_connection_ends_before_it_joined_is_forgotten() {
+    let world = World::new().await;
+    let first = world.access.group(join()).unwrap().await;
+    assert!(matches!(first, Ok(Reply::JoinGroup(Ok(_)))));
+    let members = async || {
+        let describe = Command::DescribeGroups(vec![GroupId::from("of-members")]);
+        match world.access.group(describe).unwrap().await {
+            Ok(Reply::DescribeGroups(groups)) => groups[0].result.as_ref().unwrap().members.len(),
+            other => panic!("descriptions are answered with descriptions: {other:?}"),
+        }
+    };
+    let second = world.access.group(join()).unwrap();
+    assert_eq!(members().await, 2);
+    drop(second);
+    assert_eq!(members().await, 1);
+}
+
+fn join() -> Command {
+    Command::JoinGroup(JoinGroup {
+        group: GroupId::from("of-members"),
+        member: MemberId::from(""),
+        instance: None,
+        client_id: "test".into(),
+        client_host: "/127.0.0.1".into(),
+        session_timeout: Duration::from_secs(10),
+        rebalance_timeout: Duration::from_secs(60),
+        protocol_type: "consumer".into(),
+        protocols: vec![Protocol {
+            name: "range".into(),
+            metadata: Bytes::new(),
+        }],
+        requires_known_member: false,
+        can_skip_assignment: false,
+        reason: "".into(),
+    })
+}
+
+#[test]
+fn data_without_its_metadata_is_not_taken_for_nobodys() {
+    let engine = MemoryEngine::new();
+    engine.create(LogId(7));
+    let recovery = engine.recovery();
+    let clock = still_clock();
+    let times = Arc::new(SyncTimes::new(Arc::clone(&clock)));
+    let opened = Hub::over(engine, recovery, HubSettings::default(), clock, times);
+    assert!(matches!(opened, Err(OpenError::MetadataLost)));
+}
+
+#[tokio::test]
 async fn a_failed_sync_fails_who_waits_and_reading_goes_on() {
     let world = World::new().await;
     let kept = world.send().append(vec![batch("kept")], Acks::Durable);
@@ -239,6 +320,10 @@ async fn a_failed_sync_fails_who_waits_and_reading_goes_on() {
 }
 
 fn commit() -> Command {
+    commit_with(5, "")
+}
+
+fn commit_with(offset: i64, metadata: &str) -> Command {
     Command::CommitOffsets(CommitOffsets {
         group: GroupId::from("g"),
         member: MemberId::from(""),
@@ -248,9 +333,9 @@ fn commit() -> Command {
             topic: TopicName::try_from("t").unwrap(),
             partitions: vec![OffsetToCommit {
                 partition: PartitionIndex(0),
-                offset: Offset(5),
+                offset: Offset(offset),
                 leader_epoch: LeaderEpoch::NONE,
-                metadata: "".into(),
+                metadata: metadata.into(),
             }],
         }],
     })
@@ -268,6 +353,78 @@ async fn what_groups_say_waits_until_what_it_rests_on_is_durable() {
     world.engine.sync();
     assert!(now(&mut committing).unwrap().is_ok());
     assert!(now(&mut describing).unwrap().is_ok());
+}
+
+#[tokio::test]
+async fn internal_logs_are_cut_behind_a_snapshot_and_replay_to_the_same_state() {
+    let world = World::new().await;
+    let note = "n".repeat(4096);
+    for offset in 0..3_000 {
+        let commit = world.access.group(commit_with(offset, &note));
+        assert!(commit.unwrap().await.is_ok());
+    }
+    for value in 0..30_000 {
+        let change = ConfigChange::Set("retention.ms".to_owned(), value.to_string());
+        world
+            .access
+            .alter_topic_configs("t", &[change])
+            .await
+            .unwrap();
+    }
+    // The groups log alone took 12 MB in; what stands is far less.
+    let sizes = world.engine.recovery().partitions.into_iter();
+    for (log, size) in sizes.map(|one| (one.id, world.engine.size(one.id))) {
+        assert!(size < 5 << 20, "{log} holds {size} bytes");
+    }
+    let again = World::over(Arc::clone(&world.engine));
+    let fetched = again.access.group(Command::FetchOffsets(FetchOffsets {
+        groups: vec![FetchOffsetsGroup {
+            group: GroupId::from("g"),
+            topics: None,
+        }],
+    }));
+    let Ok(Reply::FetchOffsets(groups)) = fetched.unwrap().await else {
+        panic!("offsets are answered with offsets");
+    };
+    let committed = groups[0].topics[0].partitions[0].committed.as_ref();
+    assert_eq!(committed.unwrap().offset, Offset(2_999));
+    let configs = again.access.describe_topic_configs("t").unwrap();
+    let retention = configs
+        .iter()
+        .find(|one| one.definition.name == "retention.ms");
+    assert_eq!(retention.unwrap().value, "29999");
+    assert_eq!(again.access.cluster_id(), world.access.cluster_id());
+}
+
+#[tokio::test]
+async fn producer_ids_are_never_given_twice_not_even_after_a_restart() {
+    let world = World::new().await;
+    let mut given = BTreeSet::new();
+    for _ in 0..1_500 {
+        let (id, epoch) = world.access.new_producer().await.unwrap();
+        assert!(given.insert(id), "{id} was given twice");
+        assert_eq!(epoch, ProducerEpoch(0));
+    }
+    let again = World::over(Arc::clone(&world.engine));
+    let (id, _) = again.access.new_producer().await.unwrap();
+    assert!(given.insert(id), "{id} was given twice");
+}
+
+#[tokio::test]
+async fn ending_waits_answers_parked_fetches_while_writes_go_on() {
+    let world = World::new().await;
+    let mut fetch = Box::pin(world.access.fetch(world.waiting(0)));
+    assert!(now(&mut fetch).is_none());
+    world.hub.end_waits();
+    let fetched = now(&mut fetch).expect("answered as it stands");
+    assert!(fetched.partitions[0].is_ok());
+    let mut later = Box::pin(world.access.fetch(world.waiting(0)));
+    assert!(now(&mut later).is_some(), "nobody waits any more");
+    let mut sent = world
+        .send()
+        .append(vec![batch("a")], Acks::Durable)
+        .unwrap();
+    assert_eq!(base(now(&mut sent)), Some(0));
 }
 
 #[tokio::test]

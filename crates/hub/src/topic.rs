@@ -6,11 +6,12 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use model::{PartitionIndex, TopicId, TopicName, topic_config::TopicConfig};
+use model::{PartitionIndex, TopicId, TopicName, batch::Levels, topic_config::TopicConfig};
 
 use crate::{
     observe::Traffic,
     partition::{AppendRules, Partition},
+    records::Packing,
     settings::{Limits, NamespaceSettings},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct TopicSettings {
     /// The same over the defaults of the namespace and the process.
     pub(crate) effective: TopicConfig,
     pub(crate) rules: AppendRules,
+    /// `None` keeps what the producer chose.
+    pub(crate) packing: Option<Packing>,
     /// `None` keeps records for ever.
     pub(crate) retention_ms: Option<i64>,
     /// `None` keeps any number of bytes.
@@ -69,11 +72,28 @@ impl TopicSettings {
             retention_ms: effective.retention_ms(),
             retention_bytes: effective.retention_bytes(),
             deletes: effective.deletes(),
+            packing: packing(&effective),
             given,
             effective,
             rules,
         }
     }
+}
+
+fn packing(config: &TopicConfig) -> Option<Packing> {
+    let level = |name| {
+        let level = model::topic_config::definition(name).map(|known| config.value(known))?;
+        level.parse::<i32>().ok()
+    };
+    let gzip = level("compression.gzip.level").and_then(|level| u32::try_from(level).ok());
+    let default = Levels::default();
+    Some(Packing {
+        codec: config.compression()?,
+        levels: Levels {
+            gzip,
+            zstd: level("compression.zstd.level").unwrap_or(default.zstd),
+        },
+    })
 }
 
 /// The defaults that this process sets apart from Kafka's.

@@ -107,9 +107,15 @@ pub(crate) struct News {
     pub(crate) must_be_said: bool,
 }
 
-/// All sessions of a front end.
+/// All sessions of a front end. Its lock is held to find and to count, never while a session of
+/// many partitions is worked on.
 #[derive(Debug)]
 pub(crate) struct FetchSessions {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug)]
+struct Table {
     entries: HashMap<i32, Entry>,
     partition_count: usize,
     session_count_max: usize,
@@ -146,24 +152,27 @@ struct Remembered {
 impl FetchSessions {
     pub(crate) fn new(session_count_max: usize, partition_count_max: usize) -> Self {
         Self {
-            entries: HashMap::new(),
-            partition_count: 0,
-            session_count_max,
-            partition_count_max,
+            table: Mutex::new(Table {
+                entries: HashMap::new(),
+                partition_count: 0,
+                session_count_max,
+                partition_count_max,
+            }),
         }
     }
 
     /// Finds or makes the request's session, applies its changes and says what to read.
-    pub(crate) fn open(&mut self, opening: Opening<'_>) -> Result<Plan, SessionError> {
+    pub(crate) fn open(&self, opening: Opening<'_>) -> Result<Plan, SessionError> {
         if !matches!(opening.epoch, FINAL_EPOCH | INITIAL_EPOCH) {
             return self.resume(opening);
         }
-        if self.is_of(opening.session_id, opening.namespace) {
-            self.remove(opening.session_id);
+        let mut table = lock(&self.table);
+        if table.of(opening.session_id, opening.namespace).is_some() {
+            table.remove(opening.session_id);
         }
         let wants_session = opening.epoch == INITIAL_EPOCH && !opening.wanted.is_empty();
-        if wants_session && self.make_room(opening.wanted.len(), opening.now) {
-            return Ok(self.begin(opening));
+        if wants_session && table.make_room(opening.wanted.len(), opening.now) {
+            return Ok(table.begin(opening));
         }
         Ok(Plan {
             wanted: opening.wanted,
@@ -171,9 +180,36 @@ impl FetchSessions {
         })
     }
 
-    fn is_of(&self, id: i32, namespace: &NamespaceName) -> bool {
-        let entry = self.entries.get(&id);
-        entry.is_some_and(|entry| entry.namespace == *namespace)
+    fn resume(&self, opening: Opening<'_>) -> Result<Plan, SessionError> {
+        let id = opening.session_id;
+        let handle = lock(&self.table)
+            .of(id, opening.namespace)
+            .map(|entry| {
+                entry.used = opening.now;
+                SessionHandle {
+                    id,
+                    session: Arc::clone(&entry.session),
+                }
+            })
+            .ok_or(SessionError::NotFound)?;
+        let wanted = handle.lock().resume(opening)?;
+        if !lock(&self.table).recount(&handle, wanted.len()) {
+            // The client begins again, and may do without a session.
+            return Err(SessionError::NotFound);
+        }
+        let reply = if wanted.is_empty() {
+            ReplyScope::Sessionless
+        } else {
+            ReplyScope::Incremental(handle)
+        };
+        Ok(Plan { wanted, reply })
+    }
+}
+
+impl Table {
+    fn of(&mut self, id: i32, namespace: &NamespaceName) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(&id);
+        entry.filter(|entry| entry.namespace == *namespace)
     }
 
     fn remove(&mut self, id: i32) {
@@ -182,11 +218,27 @@ impl FetchSessions {
         }
     }
 
+    /// Notes how many partitions a session has; it ends when it has none, or too many. Gives
+    /// whether they are not too many.
+    fn recount(&mut self, handle: &SessionHandle, partition_count: usize) -> bool {
+        let entry = self.entries.get_mut(&handle.id);
+        // A session that made room for another in the meantime is finished with this reply.
+        if let Some(entry) = entry.filter(|entry| Arc::ptr_eq(&entry.session, &handle.session)) {
+            self.partition_count = self.partition_count - entry.partition_count + partition_count;
+            entry.partition_count = partition_count;
+        }
+        let fits = self.partition_count <= self.partition_count_max;
+        if !fits || partition_count == 0 {
+            self.remove(handle.id);
+        }
+        fits
+    }
+
     /// Whether a session of that many partitions fits, if need be in place of one at rest.
     fn make_room(&mut self, partition_count: usize, now: Instant) -> bool {
-        let fits = |sessions: &Self| {
-            sessions.entries.len() < sessions.session_count_max
-                && sessions.partition_count + partition_count <= sessions.partition_count_max
+        let fits = |table: &Self| {
+            table.entries.len() < table.session_count_max
+                && table.partition_count + partition_count <= table.partition_count_max
         };
         if fits(self) {
             return true;
@@ -230,48 +282,11 @@ impl FetchSessions {
             reply: ReplyScope::Full(SessionHandle { id, session }),
         }
     }
+}
 
-    fn resume(&mut self, opening: Opening<'_>) -> Result<Plan, SessionError> {
-        let id = opening.session_id;
-        if !self.is_of(id, opening.namespace) {
-            return Err(SessionError::NotFound);
-        }
-        let entry = self.entries.get_mut(&id).ok_or(SessionError::NotFound)?;
-        let handle = SessionHandle {
-            id,
-            session: Arc::clone(&entry.session),
-        };
-        let mut session = handle.lock();
-        if session.next_epoch != opening.epoch {
-            return Err(SessionError::Epoch);
-        }
-        if session.by_id != opening.by_id {
-            return Err(SessionError::TopicIds);
-        }
-        session.next_epoch = opening.epoch.checked_add(1).unwrap_or(1);
-        session.apply(opening.wanted, &opening.forgotten);
-        let wanted = session.wanted();
-        drop(session);
-        entry.used = opening.now;
-        self.partition_count = self.partition_count - entry.partition_count + wanted.len();
-        entry.partition_count = wanted.len();
-        if self.partition_count > self.partition_count_max {
-            // The client begins again, and may do without a session.
-            self.remove(id);
-            return Err(SessionError::NotFound);
-        }
-        if wanted.is_empty() {
-            self.remove(id);
-            return Ok(Plan {
-                wanted,
-                reply: ReplyScope::Sessionless,
-            });
-        }
-        Ok(Plan {
-            wanted,
-            reply: ReplyScope::Incremental(handle),
-        })
-    }
+/// Nothing panics while these locks are held; what a poisoned one guards would still be whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Not to be guessed, nor to be met again after a restart.
@@ -281,6 +296,19 @@ fn new_id() -> i32 {
 }
 
 impl FetchSession {
+    /// Takes the session's next request; gives all that is wanted now.
+    fn resume(&mut self, opening: Opening<'_>) -> Result<Vec<Wanted>, SessionError> {
+        if self.next_epoch != opening.epoch {
+            return Err(SessionError::Epoch);
+        }
+        if self.by_id != opening.by_id {
+            return Err(SessionError::TopicIds);
+        }
+        self.next_epoch = opening.epoch.checked_add(1).unwrap_or(1);
+        self.apply(opening.wanted, &opening.forgotten);
+        Ok(self.wanted())
+    }
+
     fn apply(&mut self, wanted: Vec<Wanted>, forgotten: &[PartitionKey]) {
         for wanted in wanted {
             match self.places.entry(wanted.key.clone()) {
@@ -343,8 +371,7 @@ impl FetchSession {
 
 impl SessionHandle {
     fn lock(&self) -> MutexGuard<'_, FetchSession> {
-        // Nothing panics while it is held; a poisoned session would still be whole.
-        self.session.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.session)
     }
 }
 

@@ -5,7 +5,7 @@
 //! message. It never sees bytes, correlation ids or sockets. Everything before the first `await`
 //! of its answer runs in the order of the connection's requests.
 
-use std::time::Duration;
+use std::{cell::Cell, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -88,6 +88,8 @@ pub(crate) struct Call<'a> {
     pub(crate) version: i16,
     pub(crate) client_id: Option<&'a str>,
     pub(crate) now: Now,
+    /// How long the connection is not read from on account of this request, known at once.
+    pub(crate) pause: Cell<Duration>,
 }
 
 /// A handler's answer.

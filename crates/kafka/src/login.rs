@@ -141,7 +141,11 @@ impl Login {
                 self.access = Some(*access);
                 TokenOutcome::Accepted(bytes)
             }
-            Err(error) => TokenOutcome::Refused(error),
+            Err(error) => {
+                // Who fails to log in again is nobody, until the connection ends.
+                self.access = None;
+                TokenOutcome::Refused(error)
+            }
         }
     }
 

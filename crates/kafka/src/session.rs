@@ -1,11 +1,7 @@
 //! One connection's state, and the face that `server` drives: a limit for the next frame, and
 //! frames to staged replies.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -25,7 +21,7 @@ pub struct Kafka {
     pub(crate) hub: Arc<Hub>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: KafkaLimits,
-    pub(crate) fetch_sessions: Mutex<FetchSessions>,
+    pub(crate) fetch_sessions: FetchSessions,
 }
 
 /// The front end's limits; each is a setting of the operator.
@@ -107,7 +103,7 @@ impl Kafka {
             hub,
             clock,
             limits,
-            fetch_sessions: Mutex::new(sessions),
+            fetch_sessions: sessions,
         })
     }
 }
@@ -125,6 +121,8 @@ pub(crate) struct SessionState {
     pub(crate) software: Option<Software>,
     /// As the first request with one said it, shortened for the log.
     client_id: Option<String>,
+    /// What [`Session::take_pause`] gives.
+    pub(crate) pause: Duration,
 }
 
 /// What a client says it is (ApiVersions 3 and later).
@@ -145,6 +143,7 @@ impl Session {
                 login,
                 software: None,
                 client_id: None,
+                pause: Duration::ZERO,
             },
         }
     }
@@ -172,6 +171,12 @@ impl Session {
     /// (a place in a log, a command to a group) has its place when this returns. Never blocks.
     pub fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {
         spine::carry(&mut self.state, frame, now)
+    }
+
+    /// How long the connection is not to be read from, on account of the frame dispatched last:
+    /// what is known of its throttling before its reply. Asked once after each frame.
+    pub fn take_pause(&mut self) -> Duration {
+        std::mem::take(&mut self.state.pause)
     }
 
     /// Who is at the other end, for the log.

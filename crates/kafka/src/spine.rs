@@ -1,6 +1,6 @@
 //! The one way of every request: header, version, state, decode, handler, encode, throttle.
 
-use std::{sync::Arc, time::Duration};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hub::{Access, observe::RequestResult};
@@ -53,16 +53,17 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         (Run::Anyone(run), _) => run(session, &request, now),
         (Run::Caller(run), Some(access)) => {
             let client_id = request.client_id.as_deref();
-            run(
-                &Call {
-                    session,
-                    access,
-                    version,
-                    client_id,
-                    now,
-                },
-                &request,
-            )
+            let call = Call {
+                session,
+                access,
+                version,
+                client_id,
+                now,
+                pause: Cell::default(),
+            };
+            let staged = run(&call, &request);
+            session.pause = call.pause.get();
+            staged
         }
         (Run::Caller(_), None) => Staged::Close(format!("{api} before login")),
     }

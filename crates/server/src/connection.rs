@@ -208,14 +208,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
         }
         self.last_activity = now;
         self.writer.push(reply.chunks, bytes, share);
-        if !reply.mute.is_zero() {
-            let until = now + reply.mute;
-            self.muted_until = Some(self.muted_until.map_or(until, |muted| muted.max(until)));
-        }
+        self.mute(reply.mute, now);
         if let Some(reason) = reply.close {
             // Later requests get no reply: their order ends here.
             self.replies = FuturesOrdered::new();
             self.ending = Some(End::Refused(reason));
+        }
+    }
+
+    /// Reads nothing for so long, and no shorter than was said before.
+    fn mute(&mut self, wait: Duration, now: Instant) {
+        if !wait.is_zero() {
+            let until = now + wait;
+            self.muted_until = Some(self.muted_until.map_or(until, |muted| muted.max(until)));
         }
     }
 
@@ -284,6 +289,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
         let in_order = self.replies.is_empty() && self.held.is_none();
         let staged = self.session.dispatch(bytes, clock::now());
         self.decided = staged.decides();
+        let pause = self.session.take_pause();
+        self.mute(pause, now);
         let (reply, share) = match staged {
             Staged::Silent => return,
             Staged::Ready(reply) if in_order => return self.take_reply(reply, now),

@@ -4,11 +4,15 @@ use std::{
     collections::HashMap,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use thiserror::Error;
 
 use crate::Limits;
+
+/// Between two lines in the log about refused connections.
+const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The count of connections over all listeners.
 #[derive(Debug, Default)]
@@ -37,6 +41,24 @@ pub(crate) enum Full {
     Server(usize),
     #[error("its address has all {0} connections it may have (limits: connections per address)")]
     Ip(usize),
+}
+
+/// Refused connections come in swarms: the log speaks of them once a second.
+#[derive(Debug, Default)]
+pub(crate) struct Refusals(Mutex<(Option<Instant>, u64)>);
+
+impl Refusals {
+    /// Takes note of one; gives how many there were since the last word on it, if it is time.
+    pub(crate) fn note(&self, now: Instant) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (spoken, count) = &mut *state;
+        *count += 1;
+        if spoken.is_some_and(|spoken| now.saturating_duration_since(spoken) < REFUSAL_PAUSE) {
+            return None;
+        }
+        *spoken = Some(now);
+        Some(std::mem::take(count))
+    }
 }
 
 impl Doors {
@@ -102,5 +124,16 @@ mod tests {
         drop(third);
         drop(first);
         assert!(doors.enter(a, &limits).is_ok());
+    }
+
+    #[test]
+    fn refusals_are_spoken_of_once_a_second() {
+        let start = crate::clock::now().monotonic;
+        let refusals = Refusals::default();
+        let millis = |count| start + Duration::from_millis(count);
+        assert_eq!(refusals.note(start), Some(1));
+        assert_eq!(refusals.note(millis(10)), None);
+        assert_eq!(refusals.note(millis(999)), None);
+        assert_eq!(refusals.note(millis(1000)), Some(3));
     }
 }

@@ -30,6 +30,11 @@ pub trait Session: Send + 'static {
     /// when this returns. Must not block.
     fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged;
 
+    /// How long the connection is not to be read from, on account of the frame dispatched last.
+    fn take_pause(&mut self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Who is at the other end, for the log.
     fn describe(&self) -> String;
 }

@@ -1,7 +1,10 @@
 //! The Kafka front end on this server: `kafka`'s session behind the server's own trait, with its
 //! latency measured. The one file here that knows which protocol it serves.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use model::Now;
@@ -123,6 +126,10 @@ impl Session for KafkaSession {
         self.session
             .frame_length(prefix, first)
             .map_err(|error| error.to_string())
+    }
+
+    fn take_pause(&mut self) -> Duration {
+        self.session.take_pause()
     }
 
     fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {

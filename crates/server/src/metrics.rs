@@ -92,10 +92,11 @@ pub struct ConnectionMetrics {
     active: IntGaugeVec,
     opened: IntCounterVec,
     closed: IntCounterVec,
+    refused: IntCounterVec,
 }
 
 impl ConnectionMetrics {
-    /// Registers the three.
+    /// Registers them.
     ///
     /// # Errors
     /// Registered before.
@@ -115,6 +116,10 @@ impl ConnectionMetrics {
                 "tidegate_connections_closed_total",
                 "Connections that were closed, by either side.",
             ))?,
+            refused: metrics.register(counter(
+                "tidegate_connections_refused_total",
+                "Connections beyond a limit, closed at once.",
+            ))?,
         })
     }
 
@@ -124,6 +129,7 @@ impl ConnectionMetrics {
             active: self.active.with_label_values(&[name]),
             opened: self.opened.with_label_values(&[name]),
             closed: self.closed.with_label_values(&[name]),
+            refused: self.refused.with_label_values(&[name]),
         }
     }
 }
@@ -134,6 +140,7 @@ pub(crate) struct ListenerMetrics {
     active: prometheus::IntGauge,
     opened: prometheus::IntCounter,
     closed: prometheus::IntCounter,
+    refused: prometheus::IntCounter,
 }
 
 impl ListenerMetrics {
@@ -142,6 +149,11 @@ impl ListenerMetrics {
         self.active.inc();
         self.opened.inc();
         OpenConnection(self)
+    }
+
+    /// Counts a connection that found no place.
+    pub(crate) fn refused(&self) {
+        self.refused.inc();
     }
 }
 

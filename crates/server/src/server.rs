@@ -17,8 +17,9 @@ use tracing::{debug, error, info, warn};
 use crate::{
     BindError, Certificates, End, Frontend, Limits, ListenerSettings, Peer, Session,
     budget::Pool,
+    clock,
     connection::{Connection, Shared},
-    doors::Doors,
+    doors::{Doors, Refusals},
     listener::listen,
     metrics::{ConnectionMetrics, ListenerMetrics},
     phase::{Phase, Phases},
@@ -147,6 +148,7 @@ impl Bound {
                 frontend: Arc::clone(frontend),
                 shared: Arc::clone(&shared),
                 doors: Arc::clone(&doors),
+                refusals: Refusals::default(),
                 phases: phases.clone(),
             });
             tasks.push(tokio::spawn(listener.accept_all(open.socket)));
@@ -198,6 +200,7 @@ struct Listener<F> {
     frontend: Arc<F>,
     shared: Arc<Shared>,
     doors: Arc<Doors>,
+    refusals: Refusals,
     metrics: ListenerMetrics,
     phases: Phases,
 }
@@ -250,11 +253,13 @@ impl<F: Frontend> Listener<F> {
                     drop(entered);
                 });
             }
-            Err(full) => warn!(
-                listener = self.settings.name,
-                %remote,
-                "connection refused: {full}"
-            ),
+            Err(full) => {
+                self.metrics.refused();
+                if let Some(count) = self.refusals.note(clock::now().monotonic) {
+                    let listener = &self.settings.name;
+                    warn!(listener, %remote, count, "connection refused: {full}");
+                }
+            }
         }
     }
 

@@ -14,6 +14,7 @@ mod upkeep;
 mod write;
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc, Condvar, Mutex, OnceLock,
@@ -80,6 +81,7 @@ pub(crate) struct Core {
     /// Tells the threads to end once nothing is left to do.
     ending: AtomicBool,
     no_space: AtomicBool,
+    reported_damages: Mutex<BTreeSet<Position>>,
     counters: Counters,
 }
 

@@ -4,13 +4,21 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::settings::Flag;
+use crate::{
+    commands::position::Position,
+    settings::{self, Flag},
+};
 
 /// A self-hosted event hub: Kafka's protocol, Event Hubs' semantics, one binary.
 ///
 /// Without a command, `tidegate` serves with development defaults.
 #[derive(Debug, Parser)]
-#[command(name = "tidegate", version, propagate_version = true)]
+#[command(
+    name = "tidegate",
+    version,
+    propagate_version = true,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
@@ -28,7 +36,7 @@ pub(crate) enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look into a data directory that no broker uses.
+    /// Look into a data directory without changing it.
     #[command(subcommand)]
     Storage(StorageCommand),
     /// Connect as a client would, to each listener, and say what is wrong.
@@ -140,6 +148,20 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.trim().to_owned(), value.trim().to_owned()))
 }
 
+fn server(text: &str) -> Result<(String, u16), String> {
+    client::Target::parse_server(text).ok_or_else(|| "expected HOST:PORT".to_owned())
+}
+
+/// In milliseconds, -1 for ever.
+fn retention_ms(text: &str) -> Result<i64, String> {
+    if text == "unlimited" {
+        return Ok(-1);
+    }
+    settings::duration(text)
+        .and_then(|span| i64::try_from(span.as_millis()).ok())
+        .ok_or_else(|| "expected a duration like 7d, or unlimited".to_owned())
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ConnectionStringArguments {
     #[command(flatten)]
@@ -168,10 +190,8 @@ pub(crate) enum ConfigCommand {
     /// Print every setting in force and where it comes from; secrets are masked.
     Show(SettingsArguments),
     /// Print the configuration reference (Markdown).
-    #[command(hide = true)]
     Reference,
     /// Print a file that lists every key with its default.
-    #[command(hide = true)]
     Complete,
 }
 
@@ -196,8 +216,8 @@ pub(crate) struct DumpArguments {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TargetArguments {
     /// Broker to connect to [default: the running broker of the data directory].
-    #[arg(long, value_name = "HOST:PORT")]
-    pub(crate) server: Option<String>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = server)]
+    pub(crate) server: Option<(String, u16)>,
     /// Connection string to log in with.
     #[arg(
         long,
@@ -246,8 +266,8 @@ pub(crate) enum EventHubCommand {
         #[arg(long, value_name = "COUNT")]
         partitions: Option<i32>,
         /// How long events are kept, as in 7d [default: the namespace's].
-        #[arg(long, value_name = "DURATION")]
-        retention: Option<String>,
+        #[arg(long, value_name = "DURATION", value_parser = retention_ms)]
+        retention: Option<i64>,
         /// Further topic configuration under Kafka's names, as in retention.bytes=1000000.
         #[arg(long = "config", value_name = "KEY=VALUE", value_parser = key_value)]
         configs: Vec<(String, String)>,
@@ -316,8 +336,8 @@ pub(crate) struct ResetArguments {
     #[arg(long = "event-hub", value_name = "NAME")]
     pub(crate) event_hubs: Vec<String>,
     /// Where to: `earliest`, `latest`, an offset, or a time in milliseconds as `@1700000000000`.
-    #[arg(long, value_name = "POSITION")]
-    pub(crate) to: String,
+    #[arg(long, value_name = "POSITION", value_parser = Position::parse)]
+    pub(crate) to: Position,
     /// Only print what would be set.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -358,8 +378,13 @@ pub(crate) struct ConsumeArguments {
     /// Event hub to read.
     pub(crate) event_hub: String,
     /// Where to start: `earliest`, `latest`, an offset, or `@<milliseconds>`.
-    #[arg(long, value_name = "POSITION", default_value = "latest")]
-    pub(crate) from: String,
+    #[arg(
+        long,
+        value_name = "POSITION",
+        default_value = "latest",
+        value_parser = Position::parse
+    )]
+    pub(crate) from: Position,
     /// Only this partition; may be repeated.
     #[arg(long = "partition", value_name = "INDEX")]
     pub(crate) partitions: Vec<i32>,
@@ -389,4 +414,48 @@ pub(crate) struct HealthArguments {
     pub(crate) admin: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) settings: SettingsArguments,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_is_what_tidegate_does_by_itself() {
+        let parse = |words: &[&str]| Arguments::try_parse_from(words).unwrap();
+        let alone = parse(&[
+            "tidegate",
+            "--data-dir",
+            "d",
+            "--set",
+            "log.filter=warn,a=b",
+        ]);
+        assert!(alone.command.is_none());
+        let flags: Vec<_> = alone
+            .serve
+            .flags()
+            .into_iter()
+            .map(|f| (f.key, f.value))
+            .collect();
+        let expected = [("log.filter", "warn,a=b"), ("storage.data_dir", "d")];
+        assert_eq!(
+            flags,
+            expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        );
+        let named = parse(&["tidegate", "serve", "--admin", "127.0.0.1:0"]);
+        assert!(matches!(named.command, Some(Command::Serve(_))));
+    }
+
+    #[test]
+    fn flags_before_another_command_are_refused_rather_than_lost() {
+        let refused = Arguments::try_parse_from(["tidegate", "--data-dir", "d", "config", "show"]);
+        assert!(refused.is_err());
+    }
 }

@@ -9,6 +9,7 @@ pub(crate) mod group;
 pub(crate) mod health;
 pub(crate) mod position;
 pub(crate) mod produce;
+pub(crate) mod storage;
 pub(crate) mod table;
 pub(crate) mod target;
 

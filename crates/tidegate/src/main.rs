@@ -4,7 +4,6 @@
 mod arguments;
 mod banner;
 mod certificates;
-mod clock;
 mod commands;
 mod data_directory;
 mod files;
@@ -60,7 +59,11 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
                 return Ok(ExitCode::FAILURE);
             }
         }
-        Command::Storage(_) => anyhow::bail!("not there yet"),
+        Command::Storage(command) => {
+            if !commands::storage::run(&command)? {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

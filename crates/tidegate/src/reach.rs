@@ -28,6 +28,17 @@ pub(crate) fn public_host(settings: &Settings, namespace: &NamespaceSettings) ->
     }
 }
 
+/// The host that clients connect to: the string's, unless it only stands for the namespace there.
+///
+/// Names under localhost are this machine by convention, but not every resolver knows them.
+pub(crate) fn bootstrap_host(settings: &Settings, namespace: &NamespaceSettings) -> String {
+    let host = public_host(settings, namespace);
+    if namespace.hosts.is_empty() && host.ends_with(".localhost") {
+        return "localhost".to_owned();
+    }
+    host
+}
+
 /// Which policy's connection string is wanted, and for what.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wanted<'a> {
@@ -215,5 +226,9 @@ mod tests {
     fn without_a_configuration_the_host_is_this_machine() {
         let settings = Settings::load(&Sources::default()).unwrap();
         assert_eq!(public_host(&settings, &settings.namespaces[0]), "localhost");
+        let settings = self::settings(r#"[{name = "a"}, {name = "b"}]"#);
+        let second = &settings.namespaces[1];
+        assert_eq!(public_host(&settings, second), "b.localhost");
+        assert_eq!(bootstrap_host(&settings, second), "localhost");
     }
 }

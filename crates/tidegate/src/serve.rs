@@ -82,6 +82,8 @@ impl Prepared {
     async fn serve(self) -> anyhow::Result<ExitCode> {
         let mut signals = Signals::new()?;
         let data_dir = self.directory.path().to_owned();
+        // One that a crash left would lead commands to a stranger.
+        Runtime::remove(&data_dir);
         let first_start = !Secrets::path(&data_dir).exists();
         let secrets = Secrets::ensure(&data_dir, &self.settings)?;
         let certificates = load_certificates(&self.settings, &self.directory)?;
@@ -123,7 +125,7 @@ impl Prepared {
             certificates,
             hub,
         };
-        signals.until_stop(&mut reloader).await;
+        signals.until_stop(&mut reloader, &broker.readiness).await;
         broker.stop(patience, &mut signals, &data_dir).await
     }
 
@@ -139,7 +141,7 @@ impl Prepared {
             let hub = hub::Hub::open(&data_dir, settings, Arc::new(SystemClock))
                 .with_context(|| format!("open the data directory {}", data_dir.display()))?;
             let took = server::clock::now().monotonic - started;
-            info!(data_dir = %data_dir.display(), took_ms = took.as_millis(), "the log is open");
+            info!(data_dir = %data_dir.display(), took_ms = millis(took), "the log is open");
             Ok(hub)
         };
         Ok(tokio::task::spawn_blocking(open))
@@ -207,7 +209,7 @@ impl Prepared {
             namespace: namespace.map_or("", |namespace| namespace.name.as_str()),
             host: &namespace.map_or_else(
                 || "localhost".to_owned(),
-                |namespace| reach::public_host(&self.settings, namespace),
+                |namespace| reach::bootstrap_host(&self.settings, namespace),
             ),
             connection_string: may_show.then_some(string.as_str()),
         };
@@ -227,6 +229,7 @@ impl Broker {
         self.readiness.set(false);
         let started = server::clock::now().monotonic;
         let stopping = async {
+            self.hub.end_waits();
             let drained = self.listeners.shutdown(patience.mul_f64(DRAIN_SHARE)).await;
             if drained.cut_count > 0 {
                 let count = drained.cut_count;
@@ -247,7 +250,7 @@ impl Broker {
         Runtime::remove(data_dir);
         let took = server::clock::now().monotonic - started;
         if closed {
-            info!(took_ms = took.as_millis(), "stopped");
+            info!(took_ms = millis(took), "stopped");
             Ok(ExitCode::SUCCESS)
         } else {
             error!("stopped without closing the log properly: the next start recovers");
@@ -319,6 +322,11 @@ fn raise_descriptor_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         warn!(%error, limit = ?limit.current, "cannot raise the limit of open files");
     }
+}
+
+/// For the log, which writes larger numbers as text.
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Tells systemd, where there is one.

@@ -267,12 +267,8 @@ fn listeners(
     namespaces: &[NamespaceSettings],
     refusals: &mut Refusals,
 ) -> Vec<ListenerSettings> {
-    let sections = root.sections("listener");
-    if sections.is_empty() {
-        return default_listeners(namespaces);
-    }
     let mut listeners: Vec<ListenerSettings> = Vec::new();
-    for section in sections {
+    for section in root.sections("listener") {
         let listener = ListenerSettings {
             name: section.text("name"),
             address: section.address("address"),
@@ -330,22 +326,6 @@ fn check_listener(
         }
         _ => {}
     }
-}
-
-/// The listeners of a configuration that names none.
-fn default_listeners(namespaces: &[NamespaceSettings]) -> Vec<ListenerSettings> {
-    let namespace = namespaces.first().map(|first| first.name.clone());
-    let listener = |name: &str, address: ([u8; 4], u16), tls| ListenerSettings {
-        name: name.to_owned(),
-        address: SocketAddr::from(address),
-        security: Security { tls, sasl: tls },
-        advertised: None,
-        namespace: namespace.clone(),
-    };
-    vec![
-        listener("kafka", ([127, 0, 0, 1], 9092), false),
-        listener("kafka-tls", ([0, 0, 0, 0], 9093), true),
-    ]
 }
 
 fn only_one(namespaces: &[NamespaceSettings]) -> Option<String> {

@@ -32,6 +32,8 @@ def appended_before(moment):
     return count
 
 
+# For whoever reads the log of a failure: how many had come by each second.
+event("profile", appended=[appended_before(second * 1000) for second in range(moments[1] // 1000 + 2)])
 before, after = (appended_before(moment) for moment in moments)
 event("rate", between=after - before, total=total)
 consumer.close()

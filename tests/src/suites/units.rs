@@ -129,7 +129,10 @@ fn held(
     let mut command = stage.tools.python()?.program("rate.py");
     command.args([start * 1000, end * 1000].map(|moment| moment.to_string()));
     let lines = stage.check(endpoint.equip(command, topic, ""), "rate.py")?;
-    let line = lines.first().context("no rate")?;
+    let line = lines
+        .iter()
+        .find(|line| line.contains("\"rate\""))
+        .context("no rate")?;
     let rate: Rate = serde_json::from_str(line).with_context(|| format!("read {line}"))?;
     ensure!(
         rate.total == messages,

@@ -12,8 +12,8 @@ use model::{
     batch::{BatchHeader, StampedBatch},
 };
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, ReadError, ReadOutcome, Snapshot, Stats,
-    TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, ReadError, ReadOutcome,
+    RecoveredPartition, Recovery, Snapshot, Stats, TimestampMatch,
 };
 
 use super::{Engine, EnginePositions, Reading};
@@ -54,6 +54,23 @@ impl MemoryEngine {
         let engine = Self::default();
         lock(&engine.state).at_once = true;
         Arc::new(engine)
+    }
+
+    /// What a start would find: everything durable, as it stands.
+    pub(crate) fn recovery(&self) -> Recovery {
+        let state = lock(&self.state);
+        let partitions = state.logs.iter().map(|(id, log)| RecoveredPartition {
+            id: *id,
+            start: log.start,
+            next: log.next,
+            snapshot: None,
+            tail: log.batches.iter().map(|(header, _)| *header).collect(),
+        });
+        Recovery {
+            clean: true,
+            partitions: partitions.collect(),
+            damages: Vec::new(),
+        }
     }
 
     /// From now on appends wait for [`MemoryEngine::sync`].
@@ -238,7 +255,7 @@ impl Engine for MemoryEngine {
         true
     }
 
-    fn replay(&self, id: LogId, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {
+    fn replay(&self, id: LogId, _: Offset, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {
         let all: Vec<Bytes> = {
             let state = lock(&self.state);
             let batches = state.logs.get(&id).map_or(&[][..], |log| &log.batches);

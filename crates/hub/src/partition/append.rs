@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use model::{
     Now, Offset, Timestamp,
-    batch::{Batch, BatchHeader, Compression, StampedBatch, TimestampType},
+    batch::{Batch, BatchHeader, StampedBatch, TimestampType},
 };
 use storage::{
     Completion,
@@ -16,6 +16,7 @@ use super::{Partition, State};
 use crate::{
     append::{Acks, AppendError},
     observe::Histogram,
+    records,
     sync::{lock, tell},
     watch::Broken,
 };
@@ -241,8 +242,9 @@ fn check_batches(
         if rules.timestamp_type == TimestampType::CreateTime {
             check_timestamps(header, rules, now)?;
         }
-        if rules.keys_required {
-            check_keys(batch)?;
+        // A compacted topic lives by its keys.
+        if rules.keys_required && !records::all_have_keys(batch)? {
+            return Err(AppendError::KeyMissing);
         }
     }
     Ok(())
@@ -264,15 +266,6 @@ fn check_timestamps(
     let too_old = now.0.saturating_sub(first.0) > rules.timestamp_before_max_ms;
     if first != Timestamp::NONE && too_old {
         return Err(AppendError::TimestampOutOfRange { timestamp: first });
-    }
-    Ok(())
-}
-
-/// A compacted topic lives by its keys. Records in a compressed block are taken on trust.
-fn check_keys(batch: &Batch) -> Result<(), AppendError> {
-    let plain = batch.header().attributes.compression() == Ok(Compression::None);
-    if plain && batch.records().any(|record| record.key.is_none()) {
-        return Err(AppendError::KeyMissing);
     }
     Ok(())
 }

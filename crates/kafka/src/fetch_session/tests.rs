@@ -1,5 +1,9 @@
 //! Sessions as a client meets them, without any partition behind them.
 
+use std::collections::BTreeMap as Model;
+
+use proptest::prelude::*;
+
 use super::*;
 
 struct World {
@@ -138,7 +142,7 @@ fn partitions_are_bounded_over_all_sessions() {
     world.open(id, 1, &[2]).unwrap();
     let grown = world.open(id, 2, &[3]);
     assert_eq!(grown.unwrap_err(), SessionError::NotFound);
-    assert_eq!(world.sessions.partition_count, 0);
+    assert_eq!(lock(&world.sessions.table).partition_count, 0);
 }
 
 #[test]
@@ -194,4 +198,52 @@ fn names_and_ids_do_not_mix_in_one_session() {
         now: world.now,
     });
     assert_eq!(mixed.unwrap_err(), SessionError::TopicIds);
+}
+
+proptest! {
+    /// Whatever is added, changed and forgotten, a session wants exactly what a plain map would
+    /// hold, each partition once, and the table's count is the sum over its sessions.
+    #[test]
+    fn a_session_is_a_map_with_an_order(
+        steps in proptest::collection::vec(
+            (
+                proptest::collection::vec((0..6, 0..100_i64), 0..4),
+                proptest::collection::vec(0..6, 0..3),
+                proptest::collection::vec(0..6, 0..3),
+            ),
+            1..20,
+        )
+    ) {
+        let world = World::new(10, 100);
+        let open = |id, epoch, wanted: &[(i32, i64)], forgotten: &[i32]| {
+            let wanted = wanted.iter().map(|(index, offset)| Wanted {
+                offset: *offset,
+                ..partition(*index)
+            });
+            world.sessions.open(Opening {
+                namespace: &NamespaceName::from("dev"),
+                session_id: id,
+                epoch,
+                by_id: false,
+                wanted: wanted.collect(),
+                forgotten: forgotten.iter().map(|index| key(*index)).collect(),
+                now: world.now,
+            })
+        };
+        let id = open(0, 0, &[(9, 0)], &[]).unwrap().reply.session_id();
+        let mut model = Model::from([(9, 0)]);
+        for (epoch, (wanted, forgotten, served)) in (1..).zip(steps) {
+            let plan = open(id, epoch, &wanted, &forgotten).unwrap();
+            model.extend(wanted);
+            model.retain(|index, _| !forgotten.contains(index));
+            for index in served {
+                plan.reply.names(&key(index), News { has_records: true, ..QUIET });
+            }
+            let found: Vec<(i32, i64)> =
+                plan.wanted.iter().map(|wanted| (wanted.key.index, wanted.offset)).collect();
+            prop_assert_eq!(found.len(), model.len());
+            prop_assert_eq!(found.into_iter().collect::<Model<_, _>>(), model.clone());
+            prop_assert_eq!(lock(&world.sessions.table).partition_count, model.len());
+        }
+    }
 }

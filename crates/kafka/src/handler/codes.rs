@@ -53,6 +53,7 @@ pub(super) const fn append(error: &AppendError, topic: TopicRef<'_>) -> ErrorCod
         AppendError::Transactional => ErrorCode::InvalidTxnState,
         AppendError::TimestampOutOfRange { .. } => ErrorCode::InvalidTimestamp,
         AppendError::TimestampType => ErrorCode::InvalidTimestamp,
+        AppendError::BlockDamaged => ErrorCode::CorruptMessage,
         AppendError::Busy => ErrorCode::RequestTimedOut,
         AppendError::OutOfOrderSequence => ErrorCode::OutOfOrderSequenceNumber,
         AppendError::ProducerFenced => ErrorCode::InvalidProducerEpoch,

@@ -7,7 +7,7 @@
 //! | Differs | Records of both isolation levels end at the high watermark, which is the synced end of the log; a committed read lists no aborted transactions |
 //! | Skipped | Followers: a replica id makes no difference. Racks and preferred replicas |
 
-use std::{sync::PoisonError, time::Duration};
+use std::time::Duration;
 
 use hub::{
     ListenPartition, ListenTopic,
@@ -118,8 +118,6 @@ fn open(call: &Call<'_>, request: FetchRequest) -> Result<Plan, ErrorCode> {
         now: call.now.monotonic,
     };
     let sessions = &call.session.kafka.fetch_sessions;
-    // Nothing panics while the lock is held.
-    let mut sessions = sessions.lock().unwrap_or_else(PoisonError::into_inner);
     sessions.open(opening).map_err(|error| match error {
         SessionError::NotFound => ErrorCode::FetchSessionIdNotFound,
         SessionError::Epoch => ErrorCode::InvalidFetchSessionEpoch,

@@ -61,7 +61,10 @@ impl Handler for Produce {
             .map(|topic| StagedTopic::stage(call, topic, &mode))
             .collect();
         let wait = topics.iter().map(StagedTopic::throttle).max();
-        let throttle = Throttle::new(wait.unwrap_or_default(), version >= MUTED_FROM);
+        let wait = wait.unwrap_or_default();
+        // Requests already on their way must not run ahead of a throttle that is known now.
+        call.pause.set(wait);
+        let throttle = Throttle::new(wait, version >= MUTED_FROM);
         if acks == Acks::None {
             return silent(topics, throttle);
         }

@@ -164,3 +164,13 @@ async fn a_clients_words_cannot_fake_a_line_of_the_log() {
     );
     assert!(reason.len() < 200, "{reason}");
 }
+
+#[tokio::test]
+async fn who_fails_to_log_in_again_is_served_no_more() {
+    let world = World::new();
+    let mut client = world.login(ROOT).await;
+    client.call(1, &handshake("PLAIN")).await;
+    let staged = client.send(2, &token(plain(&ROOT.replace("ROOTKEY", "WRONG"))));
+    assert!(matches!(staged, Staged::Later(_)));
+    closed(client.send(12, &MetadataRequest::default()));
+}

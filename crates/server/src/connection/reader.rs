@@ -232,3 +232,6 @@ impl Reader {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

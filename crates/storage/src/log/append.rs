@@ -38,6 +38,8 @@ const CONTROL_RESERVE_BYTES: u32 = 64 << 10;
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) items: VecDeque<Item>,
+    /// The position after the last entry that has one.
+    pub(super) end: Position,
     active: Option<Active>,
     closing: bool,
 }
@@ -105,14 +107,6 @@ impl Item {
 impl Queue {
     pub(super) fn active_live_bytes(&self) -> u64 {
         self.active.as_ref().map_or(0, |active| active.live_bytes)
-    }
-
-    /// The position after the last entry that has one.
-    pub(super) fn end(&self) -> Option<Position> {
-        self.active.as_ref().map(|active| Position {
-            extent: active.extent.sequence,
-            byte: active.cursor,
-        })
     }
 
     fn room(&self, limit: u32) -> u32 {
@@ -239,8 +233,8 @@ impl Core {
         sizes: impl Iterator<Item = u32> + Clone,
         limit: u32,
     ) -> Result<(), AppendError> {
-        if let Some(reason) = self.closed.get() {
-            return Err(AppendError::Closed(Arc::clone(reason)));
+        if self.closed.get().is_some() {
+            return Err(self.closed_error());
         }
         if queue.closing {
             return Err(AppendError::Closed("shutting down".into()));
@@ -259,6 +253,9 @@ impl Core {
         };
         let rolls = queue.rolls(limit, sizes);
         if rolls > 0 && !self.prepare(rolls, floor) {
+            if self.closed.get().is_some() {
+                return Err(self.closed_error());
+            }
             self.no_space.store(true, Ordering::Relaxed);
             return Err(AppendError::NoSpace);
         }
@@ -288,6 +285,10 @@ impl Core {
             byte: active.cursor,
         };
         active.cursor += bytes;
+        queue.end = Position {
+            extent: active.extent.sequence,
+            byte: active.cursor,
+        };
         if header.kind == EntryKind::Batches {
             active.entries.push((header.id, EntryRef::of(&header)));
             active.live_bytes += u64::from(bytes);
@@ -335,7 +336,7 @@ impl Core {
         self.counters
             .waiting_bytes
             .fetch_add(bytes, Ordering::Relaxed);
-        queue.items.push_back(Item {
+        let item = Item {
             extent: filled.extent,
             header,
             action: Action::End(FilledExtent {
@@ -343,7 +344,9 @@ impl Core {
                 entries: filled.entries,
             }),
             done: None,
-        });
+        };
+        queue.end = item.end();
+        queue.items.push_back(item);
     }
 
     /// Makes sure that `count` extents are ready; false when there is no space for them.
@@ -382,9 +385,15 @@ impl Core {
             Err(error) => return Err(error),
         };
         let header = encode_extent_header(sequence, self.salt);
-        file.write_at(0, &[io::IoSlice::new(&header)])?;
-        file.sync_data()?;
-        self.disk.sync_dir(LOG_DIR)?;
+        let begun = file
+            .write_at(0, &[io::IoSlice::new(&header)])
+            .and_then(|()| file.sync_data())
+            .and_then(|()| self.disk.sync_dir(LOG_DIR));
+        if let Err(error) = begun {
+            // Callers hold the queue: what is in it hears of this when it has been written.
+            self.mark_closed(&format!("prepare extent: {error}"));
+            return Err(error);
+        }
         self.opened.files.insert(sequence, Arc::clone(&file));
         Ok(Some(Arc::new(OpenExtent { sequence, file })))
     }

@@ -8,11 +8,15 @@ use super::{
 };
 use crate::{
     ExtentSequence, ReadError, ReadOutcome,
+    locked::lock,
     partition::{EntryRef, Partition, Recent},
 };
 
 /// A reader asks for at most this much at once; more comes with the next read.
 const READ_BYTES_MAX: usize = 64 << 20;
+
+/// Damaged entries that are reported when a reader meets them, in the life of a process.
+const REPORTED_DAMAGES_MAX: usize = 1000;
 
 /// The next entries a reader needs.
 enum Following {
@@ -103,10 +107,7 @@ impl Core {
             Ok(()) => {}
             Err(GatherError::Io(error)) => return Err(error.into()),
             Err(GatherError::Damaged(at)) => {
-                tracing::error!(
-                    position = %at.position, from = %at.base, until = %at.next,
-                    "entry is damaged on disk"
-                );
+                self.report_damaged(at);
                 if gathering.is_empty() {
                     return Err(ReadError::Damaged {
                         from: bounds.from.max(at.base),
@@ -116,6 +117,17 @@ impl Core {
             }
         }
         Ok(gathering.finish())
+    }
+
+    /// Says once where the damage is; every reader of it gets an error.
+    fn report_damaged(&self, at: EntryRef) {
+        let mut reported = lock(&self.reported_damages);
+        if reported.len() < REPORTED_DAMAGES_MAX && reported.insert(at.position) {
+            tracing::error!(
+                position = %at.position, from = %at.base, until = %at.next,
+                "entry is damaged on disk"
+            );
+        }
     }
 
     /// Adds the entries that follow `next`; gives the offset after them.

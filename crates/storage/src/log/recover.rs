@@ -149,6 +149,7 @@ impl Core {
             closed: OnceLock::new(),
             ending: AtomicBool::new(false),
             no_space: AtomicBool::new(false),
+            reported_damages: Mutex::new(BTreeSet::new()),
             counters: Counters::default(),
             options,
             disk,

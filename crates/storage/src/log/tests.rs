@@ -1,6 +1,7 @@
 //! Claims about the log as a whole, on a simulated disk taken step by step and on the real one.
 #![expect(clippy::indexing_slicing, reason = "tests look at known places")]
 
+mod border;
 mod faults;
 mod real;
 mod support;

@@ -206,9 +206,7 @@ impl Core {
 
     /// Closes the log until restart: everything not yet durable hears of it.
     pub(super) fn shut(&self, reason: &str) {
-        if self.closed.set(reason.into()).is_ok() {
-            tracing::error!(reason, "the log is closed until restart");
-        }
+        self.mark_closed(reason);
         let unsynced = std::mem::take(&mut lock(&self.unsynced).items);
         let queued = std::mem::take(&mut lock(&self.queue).items);
         let error = self.closed_error();
@@ -216,6 +214,13 @@ impl Core {
             done.durable(Err(error.clone()));
         }
         self.fail(queued.into());
+    }
+
+    /// From here on nothing is taken, and nothing that is not synced yet is acknowledged.
+    pub(super) fn mark_closed(&self, reason: &str) {
+        if self.closed.set(reason.into()).is_ok() {
+            tracing::error!(reason, "the log is closed until restart");
+        }
     }
 
     pub(super) fn closed_error(&self) -> AppendError {

@@ -25,9 +25,8 @@ const WAIT: Duration = Duration::from_millis(500);
 
 pub(crate) fn run(arguments: &ConsumeArguments) -> anyhow::Result<()> {
     block_on(async {
-        let from = Position::parse(&arguments.from)?;
         let client = connect(&arguments.target).await?;
-        let mut reader = Reader::new(client, arguments, from).await?;
+        let mut reader = Reader::new(client, arguments).await?;
         let interrupted = tokio::signal::ctrl_c();
         tokio::pin!(interrupted);
         // A fetch that is dropped in the middle leaves its connection unusable, so the signal is
@@ -61,11 +60,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    async fn new(
-        mut client: Client,
-        arguments: &'a ConsumeArguments,
-        from: Position,
-    ) -> anyhow::Result<Self> {
+    async fn new(mut client: Client, arguments: &'a ConsumeArguments) -> anyhow::Result<Self> {
         let hub = &arguments.event_hub;
         let topic = client.topic(hub, false).await?;
         let mut partitions: Vec<i32> = topic.partitions.iter().map(|p| p.index).collect();
@@ -79,7 +74,10 @@ impl<'a> Reader<'a> {
             }
             partitions.clone_from(&arguments.partitions);
         }
-        let starts = from.resolve(&mut client, hub, &partitions).await?;
+        let starts = arguments
+            .from
+            .resolve(&mut client, hub, &partitions)
+            .await?;
         let mut next: BTreeMap<i32, i64> = starts.into_iter().collect();
         if let Some(group) = &arguments.group {
             for committed in client.committed_offsets(group).await? {

@@ -18,7 +18,6 @@ use super::{
 };
 use crate::{
     arguments::{DoctorArguments, TargetArguments},
-    clock,
     output::{self, Style, paint},
     runtime::Runtime,
 };
@@ -83,7 +82,7 @@ impl Report {
 
 /// Every listener of the broker that runs on the data directory, and its admin listener.
 async fn examine_running(arguments: &TargetArguments, report: &mut Report) -> anyhow::Result<()> {
-    let data_dir = data_dir(arguments);
+    let data_dir = data_dir(arguments)?;
     let Some(runtime) = Runtime::read(&data_dir)? else {
         report.head(&data_dir.display().to_string())?;
         let words = "no broker runs on this data directory: start one, or name another with \
@@ -208,7 +207,7 @@ async fn probe(client: &mut Client) -> anyhow::Result<i64> {
 }
 
 async fn send_and_read(client: &mut Client) -> anyhow::Result<i64> {
-    let now = clock::now();
+    let now = server::clock::now().wall;
     let value = format!("doctor at {now}");
     let offset = send(client, now, &value).await?;
     let from = FetchFrom {

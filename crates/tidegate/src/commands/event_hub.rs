@@ -4,7 +4,7 @@ use client::{Client, NewTopic, TimestampSpec, TopicListing};
 use serde_json::json;
 
 use super::{block_on, table::columns, target::connect};
-use crate::{arguments::EventHubCommand, output, settings};
+use crate::{arguments::EventHubCommand, output};
 
 pub(crate) fn run(command: EventHubCommand) -> anyhow::Result<()> {
     block_on(async {
@@ -19,8 +19,8 @@ pub(crate) fn run(command: EventHubCommand) -> anyhow::Result<()> {
                 mut configs,
                 target,
             } => {
-                if let Some(text) = retention {
-                    configs.push(("retention.ms".to_owned(), retention_ms(&text)?));
+                if let Some(retention_ms) = retention {
+                    configs.push(("retention.ms".to_owned(), retention_ms.to_string()));
                 }
                 let topic = NewTopic {
                     name: name.clone(),
@@ -50,15 +50,6 @@ pub(crate) fn run(command: EventHubCommand) -> anyhow::Result<()> {
             }
         }
     })
-}
-
-fn retention_ms(text: &str) -> anyhow::Result<String> {
-    if text == "unlimited" {
-        return Ok("-1".to_owned());
-    }
-    let span = settings::duration(text)
-        .ok_or_else(|| anyhow::anyhow!("--retention {text}: expected a duration like 7d"))?;
-    Ok(span.as_millis().to_string())
 }
 
 async fn list(client: &mut Client, json: bool) -> anyhow::Result<()> {

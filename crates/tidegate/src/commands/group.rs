@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::{Client, CommittedOffset, GroupDescription, TimestampSpec};
 use serde_json::json;
 
-use super::{block_on, position::Position, table::columns, target::connect};
+use super::{block_on, table::columns, target::connect};
 use crate::{
     arguments::{GroupCommand, ResetArguments},
     output,
@@ -184,7 +184,6 @@ async fn ends(
 }
 
 async fn reset(arguments: &ResetArguments) -> anyhow::Result<()> {
-    let position = Position::parse(&arguments.to)?;
     let client = &mut connect(&arguments.target).await?;
     let topics: BTreeSet<String> = if arguments.event_hubs.is_empty() {
         let committed = client.committed_offsets(&arguments.group).await?;
@@ -201,7 +200,7 @@ async fn reset(arguments: &ResetArguments) -> anyhow::Result<()> {
     for name in topics {
         let topic = client.topic(&name, false).await?;
         let partitions: Vec<i32> = topic.partitions.iter().map(|p| p.index).collect();
-        let offsets = position.resolve(client, &name, &partitions).await?;
+        let offsets = arguments.to.resolve(client, &name, &partitions).await?;
         if !arguments.dry_run {
             client
                 .commit_offsets(&arguments.group, &name, &offsets)

@@ -10,7 +10,7 @@ pub(crate) enum Position {
 }
 
 impl Position {
-    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let parsed = match text {
             "earliest" => Some(Self::Found(TimestampSpec::Earliest)),
             "latest" => Some(Self::Found(TimestampSpec::Latest)),
@@ -23,11 +23,7 @@ impl Position {
                 None => text.parse().ok().filter(|at| *at >= 0).map(Self::Offset),
             },
         };
-        parsed.ok_or_else(|| {
-            anyhow::anyhow!(
-                "{text:?} is no position: expected earliest, latest, an offset, or @milliseconds"
-            )
-        })
+        parsed.ok_or_else(|| "expected earliest, latest, an offset, or @milliseconds".to_owned())
     }
 
     /// The offset of the place in each of the partitions. A time after the last event is the end.

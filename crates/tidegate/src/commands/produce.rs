@@ -7,13 +7,10 @@ use std::{
 
 use client::{Acks, Client, partition_for_key};
 use indicatif::{ProgressBar, ProgressStyle};
-use model::{
-    Timestamp,
-    batch::{BatchBuilder, NewRecord},
-};
+use model::batch::{BatchBuilder, NewRecord};
 
 use super::{block_on, target::connect};
-use crate::{arguments::ProduceArguments, clock, output};
+use crate::{arguments::ProduceArguments, output};
 
 /// A batch is sent when it is this large, whatever its number of events.
 const BATCH_BYTES: usize = 900_000;
@@ -89,7 +86,7 @@ impl<'a> Sender<'a> {
             .collect();
         let (batch, count) = self.batches.entry(partition).or_default();
         batch.push(NewRecord {
-            timestamp: Timestamp(clock::now().0),
+            timestamp: server::clock::now().wall,
             key: key.map(str::as_bytes),
             value: Some(value.as_bytes()),
             headers: &headers,

@@ -17,7 +17,7 @@ use crate::{
     reach::{self, Wanted},
     runtime::{RunningListener, Runtime},
     secrets::Secrets,
-    settings::Security,
+    settings::{Security, Settings, Sources},
 };
 
 /// The port of a connection string that names none.
@@ -32,14 +32,10 @@ pub(crate) async fn connect(arguments: &TargetArguments) -> anyhow::Result<Clien
 /// Where to connect: `--server`, else the connection string's endpoint, else the broker that runs
 /// on the data directory.
 pub(crate) fn find(arguments: &TargetArguments) -> anyhow::Result<Target> {
-    let data_dir = data_dir(arguments);
+    let data_dir = data_dir(arguments)?;
     let string = arguments.connection_string.as_deref();
     let target = match (&arguments.server, string) {
-        (Some(server), _) => {
-            let (host, port) = Target::parse_server(server)
-                .with_context(|| format!("--server {server}: expected HOST:PORT"))?;
-            given(arguments, host, port, &data_dir)?
-        }
+        (Some((host, port)), _) => given(arguments, host.clone(), *port, &data_dir)?,
         (None, Some(text)) => {
             let parsed = ConnectionString::parse(text).context("the connection string")?;
             let port = parsed.endpoint.port.unwrap_or(KAFKA_TLS_PORT);
@@ -53,9 +49,15 @@ pub(crate) fn find(arguments: &TargetArguments) -> anyhow::Result<Target> {
     })
 }
 
-pub(crate) fn data_dir(arguments: &TargetArguments) -> PathBuf {
-    let default = || PathBuf::from("tidegate-data");
-    arguments.data_dir.clone().unwrap_or_else(default)
+/// The flag's, else what the environment or the default says.
+pub(crate) fn data_dir(arguments: &TargetArguments) -> anyhow::Result<PathBuf> {
+    match &arguments.data_dir {
+        Some(dir) => Ok(dir.clone()),
+        None => {
+            let sources = Sources::from_process(None, Vec::new());
+            Ok(Settings::load(&sources)?.storage.data_dir)
+        }
+    }
 }
 
 /// A broker that the user named.
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn a_server_without_a_login_is_plaintext() {
         let arguments = TargetArguments {
-            server: Some("a.example:9092".to_owned()),
+            server: Some(("a.example".to_owned(), 9092)),
             ..TargetArguments::default()
         };
         let target = find(&arguments).unwrap();

@@ -1,10 +1,16 @@
 //! The signals that a broker answers to.
 
+use std::time::Duration;
+
 use anyhow::Context;
+use server::admin::Readiness;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::info;
 
 use super::reload::Reloader;
+
+/// How often the log's health is looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// TERM and INT stop, HUP reloads.
 pub(super) struct Signals {
@@ -23,13 +29,20 @@ impl Signals {
         })
     }
 
-    /// Reloads as often as asked, until told to stop.
-    pub(super) async fn until_stop(&mut self, reloader: &mut Reloader) {
+    /// Reloads as often as asked, and keeps readiness true to the log, until told to stop.
+    pub(super) async fn until_stop(&mut self, reloader: &mut Reloader, readiness: &Readiness) {
+        let mut look = tokio::time::interval(LOOK_INTERVAL);
         loop {
+            // Every arm may be dropped half-way: signals and ticks are kept for the next look.
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
                 _ = self.hang_up.recv() => reloader.reload().await,
+                _ = look.tick() => {
+                    // A full disk mends itself and reads go on; a closed log needs a restart.
+                    let closed = matches!(reloader.hub.health(), hub::Health::LogClosed(_));
+                    readiness.set(!closed);
+                }
             }
         }
         info!("stopping");

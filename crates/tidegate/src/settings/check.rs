@@ -45,17 +45,19 @@ fn check_inner(inner: &Table, found: &Value, path: &str, origin: &Origin, refusa
             }
         }
         (many, _) => {
-            let form = if many { "[[" } else { "[" };
-            let close = if many { "]]" } else { "]" };
+            let name = inner.name;
+            let remedy = match (origin, many) {
+                (Origin::File(_), true) => format!("write it as [[{name}]] with its keys below"),
+                (Origin::File(_), false) => format!("write it as [{name}] with its keys below"),
+                _ => "write one TOML value, as in [{name = \"a\", ...}, {name = \"b\", ...}]"
+                    .to_owned(),
+            };
             refusals.0.push(Refusal {
                 origin: origin.clone(),
                 key: path.to_owned(),
                 value: Some(found.to_string()),
                 problem: format!("expected tables, found {}", found.type_str()),
-                remedy: format!(
-                    "write it as {form}{}{close} with its keys below",
-                    inner.name
-                ),
+                remedy,
             });
         }
     }

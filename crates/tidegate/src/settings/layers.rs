@@ -85,7 +85,49 @@ impl Layers {
             let origin = Origin::Flag(flag.written.clone());
             layers.lay_text(&flag.key, &flag.value, &origin, &mut refusals);
         }
+        layers.fill_in_served();
         refusals.into_result(layers)
+    }
+
+    /// What is served where the configuration names no namespace or no listener.
+    fn fill_in_served(&mut self) {
+        let is_empty = |value: Option<&Value>| {
+            value.is_none_or(|value| value.as_array().is_some_and(Vec::is_empty))
+        };
+        let entry = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter();
+            let text = |(key, value): &(&str, &str)| {
+                ((*key).to_owned(), Value::String((*value).to_owned()))
+            };
+            Value::Table(pairs.map(text).collect())
+        };
+        if is_empty(self.values.get("namespace")) {
+            let namespaces = vec![entry(&[("name", super::DEFAULT_NAMESPACE)])];
+            self.fill_in("namespace", namespaces);
+        }
+        if is_empty(self.values.get("listener")) {
+            let namespaces = self.values.get("namespace").and_then(Value::as_array);
+            let first = namespaces.and_then(|namespaces| namespaces.first()?.get("name")?.as_str());
+            let namespace = first.unwrap_or(super::DEFAULT_NAMESPACE).to_owned();
+            let listener = |name, address, security| {
+                entry(&[
+                    ("name", name),
+                    ("address", address),
+                    ("security", security),
+                    ("namespace", &namespace),
+                ])
+            };
+            let listeners = vec![
+                listener("kafka", "127.0.0.1:9092", "plaintext"),
+                listener("kafka-tls", "0.0.0.0:9093", "sasl_tls"),
+            ];
+            self.fill_in("listener", listeners);
+        }
+    }
+
+    fn fill_in(&mut self, name: &str, entries: Vec<Value>) {
+        self.values.insert(name.to_owned(), Value::Array(entries));
+        self.origins.insert(name.to_owned(), Origin::Default);
     }
 
     /// Which layer set the value at `path`; an entry of an array came with its array.

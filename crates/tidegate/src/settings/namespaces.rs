@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use model::TopicName;
 
-use super::{DEFAULT_NAMESPACE, refusal::Refusals, refuse, section::Section};
+use super::{refusal::Refusals, refuse, section::Section};
 
 /// The policy of a namespace that configures none.
 pub(crate) const ROOT_POLICY: &str = "RootManageSharedAccessKey";
@@ -123,12 +123,8 @@ impl CleanupPolicy {
 
 /// Reads every namespace, or makes the default one.
 pub(super) fn read(root: &Section<'_>, refusals: &mut Refusals) -> Vec<NamespaceSettings> {
-    let sections = root.sections("namespace");
-    if sections.is_empty() {
-        return vec![namespace(&root.absent("namespace"), refusals)];
-    }
     let mut namespaces: Vec<NamespaceSettings> = Vec::new();
-    for section in sections {
+    for section in root.sections("namespace") {
         let namespace = namespace(&section, refusals);
         check_names(&section, &namespace, &namespaces, refusals);
         namespaces.push(namespace);
@@ -151,9 +147,7 @@ fn namespace(section: &Section<'_>, refusals: &mut Refusals) -> NamespaceSetting
         policies.push(root_policy());
     }
     NamespaceSettings {
-        name: section
-            .optional_text("name")
-            .unwrap_or_else(|| DEFAULT_NAMESPACE.to_owned()),
+        name: section.text("name"),
         hosts: section.texts("hosts"),
         throughput_units: section.optional_count("throughput_units"),
         maximum_throughput_units: maximum_units(section, refusals),

@@ -68,6 +68,7 @@ impl<'a> Section<'a> {
     }
 
     /// A `[[name]]` table that holds nothing but defaults.
+    #[cfg(test)]
     pub(crate) fn absent(&self, name: &str) -> Self {
         Self {
             table: self.table.table(name).expect("table is in the key tables"),

@@ -174,6 +174,32 @@ fn flags_lie_over_the_environment_over_the_file_over_defaults() {
 }
 
 #[test]
+fn what_is_served_by_default_is_shown_too() {
+    let shown = show(&Layers::read(&Sources::default()).unwrap());
+    assert!(
+        shown.contains("listener[1].address = \"0.0.0.0:9093\""),
+        "{shown}"
+    );
+    assert!(shown.contains("namespace[0].name = \"dev\""), "{shown}");
+    let lines = shown.lines();
+    assert!(
+        lines.into_iter().all(|line| line.ends_with("# default")),
+        "{shown}"
+    );
+}
+
+#[test]
+fn default_listeners_lead_to_the_first_namespace() {
+    let settings = load("[[namespace]]\nname = \"a\"\n[[namespace]]\nname = \"b\"\n").unwrap();
+    let namespaces: Vec<_> = settings
+        .listeners
+        .iter()
+        .map(|l| l.namespace.as_deref())
+        .collect();
+    assert_eq!(namespaces, [Some("a"), Some("a")]);
+}
+
+#[test]
 fn arrays_in_the_environment_are_one_toml_value() {
     let sources = environment(&[
         (

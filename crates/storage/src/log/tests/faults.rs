@@ -305,3 +305,41 @@ fn searches_by_time_and_size_agree_before_and_after_sealing() {
     assert!(log.extents.sealed_through().0 >= 3);
     check(&log);
 }
+
+/// The manifest once promised an append whose sync it had not waited for, because the extent behind
+/// it had been ended early and the new one was still empty.
+#[test]
+fn a_checkpoint_waits_for_appends_in_an_extent_that_was_ended_early() {
+    let disk = SimulatedDisk::new(DISK_BYTES, 1);
+    let (log, _) = open(&disk);
+    log.create(ID);
+    log.create(OTHER);
+    log.append_one(ID, 1, 1500).1.unwrap();
+    log.remove(ID, Note::default().boxed());
+    while log.step_write() || log.step_sync() {}
+    let (_, note) = log.append_one(OTHER, 1, 10);
+    let note = note.unwrap();
+    log.step_upkeep();
+    assert!(!note.is_acknowledged());
+    log.checkpoint(&no_snapshot).unwrap();
+    assert!(note.is_acknowledged());
+}
+
+#[test]
+fn a_failed_sync_of_a_new_extent_closes_the_log_too() {
+    let disk = SimulatedDisk::new(DISK_BYTES, 1);
+    let (log, _) = open(&disk);
+    log.create(ID);
+    log.append_one(ID, 1, 2000).1.unwrap();
+    let (_, waiting) = log.append_one(ID, 1, 900);
+    disk.set_fault(Fault::Syncs);
+    let (_, refused) = log.append_one(ID, 1, 2000);
+    assert!(matches!(refused, Err(AppendError::Closed(_))));
+    disk.set_fault(Fault::None);
+    while log.step_write() || log.step_sync() {}
+    let heard = waiting.unwrap().heard().durable;
+    assert!(
+        matches!(heard, Some(Err(AppendError::Closed(_)))),
+        "{heard:?}"
+    );
+}

@@ -2,17 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
-use model::batch::split;
+use bytes::Bytes;
+use model::{LogId, Offset, Timestamp, batch::split};
 
 use super::support::*;
-use crate::{AppendError, Completion, Options, Snapshot};
-use crate::{Log, OpenError, State, locked::lock};
-use bytes::Bytes;
-use model::{LogId, Offset, Timestamp};
-use std::sync::Arc;
+use crate::{
+    AppendError, Completion, Log, OpenError, Options, ReadError, Snapshot, State, locked::lock,
+};
 
 /// Lets a test wait for the last of several completions.
 #[derive(Default)]
@@ -153,6 +155,95 @@ fn many_appenders_keep_each_partition_in_order() {
         let all: Bytes = read_all(&log, LogId(id)).into();
         let bases: Vec<i64> = split(all).map(|(header, _)| header.base_offset.0).collect();
         assert_eq!(bases, (0..300).collect::<Vec<_>>());
+    }
+}
+
+/// Reads what is there now and checks that offsets follow each other.
+fn check_sequence(log: &Log, id: LogId) {
+    let mut next = log.start_offset(id).unwrap();
+    loop {
+        let outcome = match log.read(id, next, EVERYTHING, 5000) {
+            Ok(outcome) => outcome,
+            // Trimmed in the meantime.
+            Err(ReadError::OutOfRange { start, .. }) if start > next => {
+                next = start;
+                continue;
+            }
+            Err(error) => panic!("{error:?}"),
+        };
+        if outcome.batches == 0 {
+            return;
+        }
+        let bytes: Bytes = outcome.pieces.concat().into();
+        let mut first = true;
+        for (header, _) in split(bytes) {
+            let follows = header.base_offset == next;
+            assert!(
+                follows || (first && header.base_offset < next),
+                "{id}: {header:?}"
+            );
+            first = false;
+            next = header.next_offset();
+        }
+        assert_eq!(next, outcome.next);
+    }
+}
+
+fn append_pair(log: &Log, gate: &Arc<Gate>, round: i64, ids: [LogId; 2]) {
+    for id in ids {
+        let padding = usize::try_from(round * 37 % 3000).unwrap();
+        let batch = batch(Offset(round * 2), 2, round, padding);
+        log.append(id, vec![batch], gate.ticket()).unwrap();
+    }
+}
+
+#[test]
+fn appends_reads_trims_and_checkpoints_go_on_side_by_side() {
+    const PARTITIONS: u64 = 6;
+    const ROUNDS: i64 = 150;
+    let dir = tempfile::tempdir().unwrap();
+    let small = Options {
+        extent_bytes: 64 << 10,
+        descriptors_max: 3,
+        indexes_max: 2,
+        ..options()
+    };
+    let (log, _) = Log::open(dir.path(), small.clone()).unwrap();
+    (0..PARTITIONS).for_each(|id| log.create(LogId(id)));
+    let gate = Arc::new(Gate::default());
+    let appending = AtomicUsize::new(3);
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let (log, gate, appending) = (&log, &gate, &appending);
+            scope.spawn(move || {
+                for base in 0..ROUNDS {
+                    append_pair(log, gate, base, [LogId(thread), LogId(thread + 3)]);
+                }
+                appending.fetch_sub(1, Ordering::Release);
+            });
+        }
+        scope.spawn(|| {
+            while appending.load(Ordering::Acquire) > 0 {
+                (0..PARTITIONS).for_each(|id| check_sequence(&log, LogId(id)));
+            }
+        });
+        while appending.load(Ordering::Acquire) > 0 {
+            for id in (0..PARTITIONS).map(LogId) {
+                let half = log.durable_end(id).unwrap().0 / 2;
+                log.trim(id, Offset(half), gate.ticket());
+            }
+            log.checkpoint(&no_snapshot).unwrap();
+        }
+    });
+    gate.wait();
+    drop(log);
+    let summary = crate::verify(dir.path(), &mut |_| {}).unwrap();
+    assert_eq!(summary.damages, 0);
+    let (log, recovery) = Log::open(dir.path(), small).unwrap();
+    assert!(recovery.damages.is_empty(), "{:?}", recovery.damages);
+    for id in (0..PARTITIONS).map(LogId) {
+        assert_eq!(log.next_offset(id), Some(Offset(ROUNDS * 2)));
+        check_sequence(&log, id);
     }
 }
 

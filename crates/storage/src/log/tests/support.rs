@@ -41,7 +41,7 @@ pub(super) struct Heard {
     pub(super) durable: Option<Result<(), AppendError>>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Note(Arc<Mutex<Heard>>);
 
 impl Note {

@@ -14,10 +14,10 @@ pub(super) const LIMITS: Table = Table {
             START,
             "Largest record batch, unless the event hub's `max.message.bytes` says otherwise.",
         ),
-        literal(
+        key(
             "produce_request_bytes_max",
             Kind::Size,
-            "\"100MiB\"",
+            Default::ByProfile("\"100MiB\"", "1046528"),
             START,
             "Largest produce request; a larger frame closes the connection.",
         ),
