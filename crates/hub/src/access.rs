@@ -1,7 +1,7 @@
 //! The door: what one caller may do in one namespace.
 //!
 //! A front end holds an [`Access`] and nothing else. Each method names the resource it touches and
-//! passes through [`Access::authorise`] before anything is given out or done:
+//! passes through `Access::authorise` before anything is given out or done:
 //!
 //! | Right needed | Acts |
 //! |---|---|

@@ -32,7 +32,7 @@ pub struct CreatedTopic {
     /// `TopicId::ZERO` when only validated.
     pub id: TopicId,
     pub partition_count: i32,
-    /// Every configuration as [`Access::describe_topic_configs`] gives it.
+    /// Every configuration as [`crate::Access::describe_topic_configs`] gives it.
     pub configs: Vec<ConfigEntry>,
 }
 

@@ -130,13 +130,7 @@ fn damaged(stage: &mut Stage<'_>) -> Result<()> {
         ensure!(produce(&mut raw, "damaged", &batch)?.0 == 0, "a good batch");
     }
     broker.stop()?;
-    let file = largest(&broker.data_dir())?;
-    let mut bytes = fs::read(&file)?;
-    // In the middle of a record's value, where only a checksum can tell.
-    let place = bytes
-        .windows(64)
-        .position(|window| window == [b'x'; 64])
-        .context("no value")?;
+    let (file, mut bytes, place) = value_on_disk(&broker.data_dir())?;
     bytes[place + 32] ^= 0xff;
     fs::write(&file, bytes)?;
 
@@ -158,20 +152,16 @@ fn damaged(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The largest file below a folder.
-fn largest(folder: &Path) -> Result<PathBuf> {
-    let mut found = (0, PathBuf::new());
-    let mut folders = vec![folder.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            if metadata.is_dir() {
-                folders.push(entry.path());
-            } else if metadata.len() > found.0 {
-                found = (metadata.len(), entry.path());
-            }
+/// A file of the log, its bytes, and where in the middle of a record's value only a checksum can
+/// tell a change.
+fn value_on_disk(data_dir: &Path) -> Result<(PathBuf, Vec<u8>, usize)> {
+    for entry in fs::read_dir(data_dir.join("log"))? {
+        let file = entry?.path();
+        let bytes = fs::read(&file)?;
+        let place = bytes.windows(64).position(|window| window == [b'x'; 64]);
+        if let Some(place) = place {
+            return Ok((file, bytes, place));
         }
     }
-    Ok(found.1)
+    anyhow::bail!("no file of the log holds the value")
 }

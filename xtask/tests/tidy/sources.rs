@@ -20,7 +20,8 @@ impl Source {
 
     /// Whether the file holds nothing but tests.
     pub(crate) fn is_test(&self) -> bool {
-        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        matches!(name, "tests.rs" | "scenarios.rs") || self.path.contains("/tests/")
     }
 
     /// The lines of code that contain one of the marks, as `path:line: mark`.

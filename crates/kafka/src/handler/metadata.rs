@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 13 |
 //! | Behaviour | All topics for a null list, in version 0 for an empty one; from version 1 an empty list is no topic. From version 12 topics are found by id too. An unknown name is created where client and namespace allow it, and answered with its partitions at once. Authorized operations only where asked for |
-//! | Differs | One broker, which leads everything and is its only replica. A topic being created is never LEADER_NOT_AVAILABLE. From Azure: Send suffices to create on first use |
+//! | Differs | One broker, which leads everything and is its only replica. A topic being created is never LEADER_NOT_AVAILABLE. Creating on first use needs Manage, as on Azure |
 //! | Skipped | Racks, offline replicas, and the reply of version 13 that sends a client back to bootstrap |
 
 use std::collections::HashSet;
