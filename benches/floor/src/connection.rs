@@ -75,11 +75,11 @@ impl Connection {
         if let Err(error) = self.file.append(&mut pieces) {
             return Some(Err(error));
         }
+        let (version, id) = (request.version, request.correlation_id);
+        let reply = self.answers.produced(version, id, &produce.topics)?;
         if produce.acks == 0 {
             return Some(Ok(()));
         }
-        let (version, id) = (request.version, request.correlation_id);
-        let reply = self.answers.produced(version, id, &produce.topics)?;
         match &self.commits {
             Some(commits) if produce.acks == -1 => {
                 commits.wait(Waiting {

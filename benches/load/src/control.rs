@@ -24,6 +24,10 @@ const TOPIC_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 
 const TOPIC_EXISTS: i16 = 36;
+/// Coordinator loading, or not there.
+const LOADING: [i16; 2] = [14, 15];
+/// Unknown topic or partition, no leader, not the leader, offset not available.
+const NOT_YET: [i16; 4] = [3, 5, 6, 78];
 
 /// Who logs in, with SASL PLAIN.
 #[derive(Clone, Debug)]
@@ -146,7 +150,8 @@ impl Control {
     pub(crate) fn producer(&mut self) -> Result<Producer> {
         let started = Instant::now();
         loop {
-            let answer = self.ask(4, &InitProducerIdRequest::default())?;
+            let request = InitProducerIdRequest::default().with_transactional_id(None);
+            let answer = self.ask(4, &request)?;
             if answer.error_code == 0 {
                 return Ok(Producer {
                     id: *answer.producer_id,
@@ -154,16 +159,15 @@ impl Control {
                 });
             }
             // The coordinator of a broker just started may still be loading.
-            ensure!(
-                started.elapsed() < TOPIC_LIMIT,
-                "producer id: {}",
-                answer.error_code
-            );
+            let code = answer.error_code;
+            let may_come = LOADING.contains(&code) && started.elapsed() < TOPIC_LIMIT;
+            ensure!(may_come, "producer id: error {code}");
             thread::sleep(POLL);
         }
     }
 
-    /// The end of every partition (or with -2 its beginning), by index.
+    /// The end of every partition (or its beginning), by index. A leader named in the metadata
+    /// may not have its log yet: it is asked again.
     pub(crate) fn offsets(&mut self, topic: &Topic, timestamp: i64) -> Result<Vec<i64>> {
         let partition = |index| {
             ListOffsetsPartition::default()
@@ -176,19 +180,22 @@ impl Control {
         let request = ListOffsetsRequest::default()
             .with_replica_id((-1).into())
             .with_topics(vec![wanted]);
-        let answer = self.ask(6, &request)?;
-        let mut offsets = vec![0; usize::try_from(topic.partitions)?];
-        for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
-            ensure!(
-                partition.error_code == 0,
-                "offsets of {}: {}",
-                partition.partition_index,
-                partition.error_code
-            );
-            let index = usize::try_from(partition.partition_index)?;
-            *offsets.get_mut(index).context("a partition asked for")? = partition.offset;
+        let started = Instant::now();
+        'ask: loop {
+            let answer = self.ask(6, &request)?;
+            let mut offsets = vec![0; usize::try_from(topic.partitions)?];
+            for partition in answer.topics.iter().flat_map(|topic| &topic.partitions) {
+                let (index, code) = (partition.partition_index, partition.error_code);
+                if NOT_YET.contains(&code) && started.elapsed() < TOPIC_LIMIT {
+                    thread::sleep(POLL);
+                    continue 'ask;
+                }
+                ensure!(code == 0, "offset of {index}: {code}");
+                let place = offsets.get_mut(usize::try_from(index)?);
+                *place.context("a partition asked for")? = partition.offset;
+            }
+            return Ok(offsets);
         }
-        Ok(offsets)
     }
 }
 

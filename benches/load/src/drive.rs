@@ -22,6 +22,8 @@ use crate::worker::{Role, Worker};
 
 /// How long what is under way at the end may take.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+/// How long the broker may take to store what nobody waited for.
+const STORE_LIMIT: Duration = Duration::from_secs(5);
 /// How often the watcher looks.
 const LOOK: Duration = Duration::from_millis(50);
 /// Threads that open connections.
@@ -112,11 +114,12 @@ pub(crate) fn drive(options: &Options) -> Result<Report> {
     let after = Moment::now(options, &crew.counters);
     let seconds = started.elapsed().as_secs_f64();
     run.drain();
+    let crew_counters = crew.counters.clone();
     let tally = crew.finish(options)?;
     let stored = match options.mode {
         Mode::Produce | Mode::EndToEnd => {
-            let ends = control.offsets(&target.topic, LATEST)?;
-            Some(ends.iter().sum::<i64>() - ends_before.iter().sum::<i64>())
+            let sent = sum(&crew_counters).sent_records;
+            Some(stored(&mut control, &target.topic, &ends_before, sent)?)
         }
         _ => None,
     };
@@ -129,6 +132,20 @@ pub(crate) fn drive(options: &Options) -> Result<Report> {
         stored,
         &watch,
     ))
+}
+
+/// How many records the partitions have gained; waits a while for the sent ones, which nobody
+/// acknowledges with acks 0.
+fn stored(control: &mut Control, topic: &Topic, before: &[i64], sent: u64) -> Result<i64> {
+    let started = Instant::now();
+    loop {
+        let ends = control.offsets(topic, LATEST)?;
+        let gained = ends.iter().sum::<i64>() - before.iter().sum::<i64>();
+        if gained >= i64::try_from(sent)? || started.elapsed() > STORE_LIMIT {
+            return Ok(gained);
+        }
+        thread::sleep(LOOK);
+    }
 }
 
 /// Counts and readings at one moment.

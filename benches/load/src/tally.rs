@@ -7,6 +7,10 @@ use hdrhistogram::Histogram;
 
 use crate::run::{Counters, Run};
 
+/// What latencies are told apart between: 100 ns and ten minutes.
+const LEAST_NS: u64 = 100;
+const MOST_NS: u64 = 600_000_000_000;
+
 /// Latencies and faults of one thread.
 #[derive(Debug)]
 pub(crate) struct Tally {
@@ -21,7 +25,8 @@ pub(crate) struct Tally {
 
 impl Tally {
     pub(crate) fn new(run: Arc<Run>) -> Self {
-        let histogram = || Histogram::new(3).expect("three digits are allowed");
+        let bounds = || Histogram::new_with_bounds(LEAST_NS, MOST_NS, 3);
+        let histogram = || bounds().expect("bounds and digits are allowed");
         Self {
             run,
             counters: Arc::default(),
@@ -51,7 +56,7 @@ impl Tally {
             (&mut self.end_to_end, &other.end_to_end),
         ];
         for (mine, theirs) in pairs {
-            mine.add(theirs).expect("histograms grow as needed");
+            mine.add(theirs).expect("histograms have the same bounds");
         }
         for (what, count) in &other.faults {
             *self.faults.entry(what.clone()).or_default() += count;

@@ -173,7 +173,9 @@ impl Worker {
         self.connections.iter().all(|connection| {
             connection.is_closed
                 || match &connection.role {
-                    Role::Producing(producing) => producing.is_drained(),
+                    Role::Producing(producing) => {
+                        producing.is_drained() && connection.out.is_empty()
+                    }
                     // Who fetches is told when all has come.
                     Role::Consuming(_) => false,
                     Role::Idle => true,
