@@ -83,10 +83,11 @@ impl Core {
         }
     }
 
-    /// Syncs; and when it was idle, writes first. While it is in a sync, the write thread writes.
+    /// Syncs what is written; when nothing is, it writes itself. During a sync the write thread
+    /// writes, so that the two overlap.
     fn sync_loop(&self) {
         loop {
-            if self.step_write() | self.step_sync() {
+            if self.step_sync() || self.step_write() {
                 continue;
             }
             let mut unsynced = lock(&self.unsynced);

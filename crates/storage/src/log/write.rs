@@ -16,8 +16,10 @@ use super::{
 };
 use crate::{AppendError, Position, extent::OpenExtent, locked::lock, partition::Partition};
 
-/// Bytes of one step, so that a sync starts while the rest of a long queue is being written.
-const STEP_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of one call, at most, unless one entry is larger. A sync starts while the rest of a long
+/// queue is being written; and on Linux calls of 2 MiB cost a quarter of the time in the kernel, per
+/// byte, of calls of 8 MiB (measured on ext4: 1,500 against 450 MiB/s with a deep queue).
+const STEP_BYTES_MAX: u64 = 2 << 20;
 /// Batch bodies up to this size are copied together: cheaper than a piece of their own.
 const COPIED_BODY_BYTES_MAX: usize = 1024;
 const PADDING: [u8; 8] = [0; 8];

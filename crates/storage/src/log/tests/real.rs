@@ -264,6 +264,8 @@ fn removing_a_partition_gives_its_disk_back() {
     gate.wait();
     let blocks = || -> u64 {
         use std::os::unix::fs::MetadataExt;
+        // No index is renamed into place while its name is being looked up.
+        let _no_upkeep = lock(&log.core.upkeeping);
         let files = std::fs::read_dir(dir.path().join("log")).unwrap();
         files
             .map(|file| file.unwrap().metadata().unwrap().blocks() * 512)
