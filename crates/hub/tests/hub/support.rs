@@ -1,6 +1,8 @@
 //! What the scenarios share: a clock that they move, a hub that they can end and start again.
 
 use std::{
+    fs, io,
+    path::Path,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -143,8 +145,7 @@ impl World {
 
     /// A copy of the directory as a crash would leave it, opened by another hub.
     pub(crate) fn crashed(&self) -> Self {
-        let dir = TempDir::new().unwrap();
-        copy(self.dir.path(), dir.path());
+        let dir = copied(self.dir.path());
         let hub = open(&dir, &self.settings, &self.clock);
         Self {
             dir,
@@ -155,17 +156,35 @@ impl World {
     }
 }
 
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&target).unwrap();
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
+/// How often a copy is begun anew because a file went away under it.
+const COPIES_MAX: usize = 20;
+
+/// A copy of a directory in use. Files come and go by being renamed, so a copy that misses one is
+/// thrown away: no crash leaves a directory without both names.
+fn copied(from: &Path) -> TempDir {
+    for _ in 0..COPIES_MAX {
+        let dir = TempDir::new().unwrap();
+        match copy(from, dir.path()) {
+            Ok(()) => return dir,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => panic!("copy the directory: {error}"),
         }
     }
+    panic!("the directory never keeps still");
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            fs::create_dir(&target)?;
+            copy(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
 }
 
 fn open(dir: &TempDir, settings: &HubSettings, clock: &ManualClock) -> Arc<Hub> {
