@@ -188,10 +188,12 @@ async fn places_are_limited_and_come_back() {
     closed(&mut world.connect().await).await;
     world.log.wait_for("all 2 connections are taken").await;
     let text = world.metrics.scrape();
-    assert!(
-        text.contains("tidegate_active_connections{listener=\"main\"} 2"),
-        "{text}"
-    );
+    for line in [
+        "tidegate_active_connections{listener=\"main\"} 2",
+        "tidegate_connections_refused_total{listener=\"main\"} 1",
+    ] {
+        assert!(text.contains(line), "{line} in:\n{text}");
+    }
     drop(first);
     world.log.wait_for("the client closed it").await;
     world.assert_serves().await;
