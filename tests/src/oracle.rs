@@ -39,10 +39,9 @@ keytool -importcert -noprompt -alias ca -file ca.pem -keystore truststore.p12 \
 pub(crate) struct Oracle {
     plain: String,
     secure: String,
-    folder: TempDir,
-    /// Held so that it ends with us; a lock only makes it shareable.
-    /// Held so that it ends with us; the lock only makes it shareable.
+    /// Held so that it ends with us, and before its folder goes; the lock only makes it shareable.
     _process: Mutex<Process>,
+    folder: TempDir,
 }
 
 impl Oracle {

@@ -39,10 +39,11 @@ pub(crate) struct Stage<'world> {
     target: &'world Target,
     /// Unlike any other scenario's, in this run or another: brokers may be shared.
     label: String,
+    /// Ends before its folder goes.
+    broker: Option<Broker>,
     folder: TempDir,
     limit: Duration,
     deadline: OnceCell<Deadline>,
-    broker: Option<Broker>,
     programs: usize,
 }
 
