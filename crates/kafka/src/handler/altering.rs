@@ -1,14 +1,17 @@
 //! Altering configurations, for both ways of asking: each resource at most once in a request, each
 //! key at most once in a resource, and all or none of a resource's changes.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use hub::{Access, admin::AlterConfigsError, configs::ConfigChange};
 use kafka_protocol::protocol::StrBytes;
 use model::TopicName;
 use wire::error_code::ErrorCode;
 
-use super::configs::{Refusal, ResourceType, own_broker};
+use super::{
+    configs::{Refusal, ResourceType, own_broker},
+    mentions::{Mention, Mentions},
+};
 
 /// What a request wants of one resource.
 pub(super) struct Alteration {
@@ -31,10 +34,8 @@ pub(super) async fn alter_all(
     wishes: Vec<Alteration>,
     validate_only: bool,
 ) -> Vec<Altered> {
-    let mut named: HashMap<(i8, StrBytes), usize> = HashMap::new();
-    for wish in &wishes {
-        *named.entry((wish.kind, wish.name.clone())).or_default() += 1;
-    }
+    let resources = wishes.iter().map(|wish| (wish.kind, wish.name.clone()));
+    let mut mentions = Mentions::count(resources);
     let mut all = Vec::with_capacity(wishes.len());
     for Alteration {
         kind,
@@ -42,16 +43,15 @@ pub(super) async fn alter_all(
         changes,
     } in wishes
     {
-        let repeated = named
-            .get(&(kind, name.clone()))
-            .is_some_and(|count| *count > 1);
-        let outcome = match changes {
-            _ if repeated => {
+        let outcome = match (mentions.of(&(kind, name.clone())), changes) {
+            (Mention::Only, Ok(changes)) => {
+                alter(access, (kind, &name), &changes, validate_only).await
+            }
+            (Mention::Only, Err(refusal)) => Err(refusal),
+            (Mention::First | Mention::Again, _) => {
                 let message = "Each resource must appear at most once.";
                 Err(Refusal::new(ErrorCode::InvalidRequest, message))
             }
-            Ok(changes) => alter(access, (kind, &name), &changes, validate_only).await,
-            Err(refusal) => Err(refusal),
         };
         let (code, message) = match outcome {
             Ok(()) => (ErrorCode::None, None),

@@ -132,6 +132,11 @@ impl From<MetadataError> for Refusal {
 }
 
 impl Refusal {
+    /// A topic that a request names more than once is refused once, and nothing is done with it.
+    pub(super) fn duplicate_topic() -> Self {
+        Self::new(ErrorCode::InvalidRequest, "Duplicate topic name.")
+    }
+
     pub(super) fn unknown_topic() -> Self {
         let message = "This server does not host this topic-partition.";
         Self::new(ErrorCode::UnknownTopicOrPartition, message)

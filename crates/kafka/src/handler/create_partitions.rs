@@ -3,13 +3,14 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 3 |
-//! | Behaviour | Counts only grow; needs Manage |
+//! | Behaviour | Counts only grow; a topic named more than once is refused, once; needs Manage |
 //! | Differs | Nothing |
 //! | Skipped | The timeout: growing takes one commit |
 
-use std::collections::HashSet;
-
-use hub::Access;
+use hub::{
+    Access,
+    admin::{GrowTopicError, PartitionCountError},
+};
 use kafka_protocol::messages::{
     CreatePartitionsRequest, CreatePartitionsResponse,
     create_partitions_request::CreatePartitionsTopic,
@@ -17,7 +18,11 @@ use kafka_protocol::messages::{
 };
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, configs::Refusal};
+use super::{
+    Answer, Call, Handler,
+    configs::Refusal,
+    mentions::{Mention, Mentions},
+};
 
 pub(crate) struct CreatePartitions;
 
@@ -30,14 +35,14 @@ impl Handler for CreatePartitions {
     ) -> Answer<CreatePartitionsResponse> {
         let access = call.access.clone();
         Answer::later(async move {
-            let mut seen = HashSet::new();
+            let names = request.topics.iter().map(|topic| topic.name.clone());
+            let mut mentions = Mentions::count(names);
             let mut results = Vec::with_capacity(request.topics.len());
             for topic in &request.topics {
-                let grown = if seen.insert(&topic.name) {
-                    grow(&access, topic, request.validate_only).await
-                } else {
-                    let message = "Duplicate topic in request.";
-                    Err(Refusal::new(ErrorCode::InvalidRequest, message))
+                let grown = match mentions.of(&topic.name) {
+                    Mention::Only => grow(&access, topic, request.validate_only).await,
+                    Mention::First => Err(Refusal::duplicate_topic()),
+                    Mention::Again => continue,
                 };
                 results.push(result(topic, grown));
             }
@@ -65,7 +70,20 @@ async fn grow(
     } else {
         access.grow_topic(name, count, assignments.as_deref()).await
     };
-    grown.map_err(Refusal::from)
+    grown.map_err(|error| match error {
+        GrowTopicError::Partitions(PartitionCountError::NotAnIncrease { current, requested }) => {
+            let message = if current == requested {
+                format!("Topic already has {current} partition(s).")
+            } else {
+                format!(
+                    "The topic {name} currently has {current} partition(s); \
+                     {requested} would not be an increase."
+                )
+            };
+            Refusal::new(ErrorCode::InvalidPartitions, message)
+        }
+        error => error.into(),
+    })
 }
 
 fn result(

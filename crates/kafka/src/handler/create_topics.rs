@@ -7,24 +7,24 @@
 //! | Differs | Any valid replication factor is accepted and reported as 1. A wish that is wrong in itself is told so even where the name is taken. Names of Kafka's internal topics are as free as any. `validate_only` gives the zero id |
 //! | Skipped | The timeout: creating takes one commit |
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use hub::{
     Access,
-    admin::{CreateTopicError, CreatedTopic, NewTopic},
+    admin::{CreatedTopic, NewTopic},
 };
 use kafka_protocol::messages::{
     CreateTopicsRequest, CreateTopicsResponse, TopicName as WireTopicName,
     create_topics_request::CreatableTopic,
     create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
 };
-use model::topic_config::TopicConfigError;
 use uuid::Uuid;
 use wire::error_code::ErrorCode;
 
 use super::{
     Answer, Call, Handler,
     configs::{Refusal, source_code},
+    mentions::{Mention, Mentions},
     words,
 };
 
@@ -39,27 +39,17 @@ impl Handler for CreateTopics {
     fn handle(call: &Call<'_>, request: CreateTopicsRequest) -> Answer<CreateTopicsResponse> {
         let access = call.access.clone();
         Answer::later(async move {
-            let mut named = HashMap::new();
-            for topic in &request.topics {
-                *named.entry(topic.name.clone()).or_insert(0) += 1;
-            }
-            let mut results = Vec::with_capacity(named.len());
+            let names = request.topics.iter().map(|topic| topic.name.clone());
+            let mut mentions = Mentions::count(names);
+            let mut results = Vec::with_capacity(request.topics.len());
             for topic in request.topics {
-                match named.get_mut(&topic.name) {
-                    Some(1) => {
-                        let name = topic.name.clone();
-                        let created = create(&access, topic, request.validate_only).await;
-                        results.push(result(name, created));
-                    }
-                    // Named more than once: refused once, under its one name.
-                    Some(count @ 2..) => {
-                        *count = 0;
-                        let message = "Duplicate topic name.";
-                        let refusal = Refusal::new(ErrorCode::InvalidRequest, message);
-                        results.push(result(topic.name, Err(refusal)));
-                    }
-                    _ => {}
-                }
+                let name = topic.name.clone();
+                let created = match mentions.of(&name) {
+                    Mention::Only => create(&access, topic, request.validate_only).await,
+                    Mention::First => Err(Refusal::duplicate_topic()),
+                    Mention::Again => continue,
+                };
+                results.push(result(name, created));
             }
             CreateTopicsResponse::default().with_topics(results)
         })
@@ -81,26 +71,27 @@ async fn create(
 }
 
 fn new_topic(topic: CreatableTopic) -> Result<NewTopic, Refusal> {
-    let mut configs = BTreeMap::new();
-    for config in topic.configs {
-        let name = config.name.to_string();
+    let configs = topic.configs.into_iter().map(|config| {
         let value = config.value.map(|value| value.to_string());
-        if value.is_none() {
-            return Err(CreateTopicError::Config(TopicConfigError::Null(name)).into());
-        }
-        configs.insert(name, value);
-    }
-    let assignments = topic.assignments.into_iter().map(|assigned| {
-        let brokers = assigned.broker_ids.iter().map(|broker| broker.0).collect();
-        (assigned.partition_index, brokers)
+        (config.name.to_string(), value)
     });
+    let mut assignments = BTreeMap::new();
+    for assigned in topic.assignments {
+        let index = assigned.partition_index;
+        let brokers = assigned.broker_ids.iter().map(|broker| broker.0).collect();
+        if assignments.insert(index, brokers).is_some() {
+            let message =
+                format!("Found multiple manual partition assignments for partition {index}");
+            return Err(Refusal::new(ErrorCode::InvalidReplicaAssignment, message));
+        }
+    }
     Ok(NewTopic {
         name: topic.name.to_string(),
         partition_count: (topic.num_partitions != DEFAULT).then_some(topic.num_partitions),
         replication_factor: (i32::from(topic.replication_factor) != DEFAULT)
             .then_some(topic.replication_factor),
-        assignments: assignments.collect(),
-        configs,
+        assignments,
+        configs: configs.collect(),
     })
 }
 

@@ -7,8 +7,6 @@
 //! | Differs | Nothing |
 //! | Skipped | The error message of version 3 is null |
 
-use std::collections::HashSet;
-
 use hub::groups::{Command, Reply};
 use kafka_protocol::messages::{
     DeleteGroupsRequest, DeleteGroupsResponse, delete_groups_response::DeletableGroupResult,
@@ -16,7 +14,10 @@ use kafka_protocol::messages::{
 use model::GroupId;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{
+    Answer, Call, Handler, groups,
+    mentions::{Mention, Mentions},
+};
 
 pub(crate) struct DeleteGroups;
 
@@ -24,13 +25,11 @@ impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
 
     fn handle(call: &Call<'_>, request: DeleteGroupsRequest) -> Answer<DeleteGroupsResponse> {
-        let mut asked: Vec<GroupId> = Vec::new();
-        let mut seen = HashSet::new();
-        for group in request.groups_names.iter().map(groups::group_id) {
-            if seen.insert(group.clone()) {
-                asked.push(group);
-            }
-        }
+        let named = request.groups_names.iter().map(groups::group_id);
+        let mut mentions = Mentions::count(named.clone());
+        let asked: Vec<GroupId> = named
+            .filter(|group| mentions.of(group) != Mention::Again)
+            .collect();
         let reply = groups::ask(call, Command::DeleteGroups(asked.clone()));
         Answer::later(async move {
             let all = |code: ErrorCode| asked.iter().map(|group| result(group, code)).collect();

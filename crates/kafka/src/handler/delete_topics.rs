@@ -3,20 +3,29 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 1 to 6 |
-//! | Behaviour | By name, from version 6 also by id (KIP-516); needs Manage |
+//! | Behaviour | By name, from version 6 also by id (KIP-516); the reply names both where the caller may see the topic. A topic named more than once is refused, once; needs Manage |
 //! | Differs | Nothing |
 //! | Skipped | The timeout: deleting takes one commit |
 
-use hub::{Access, access::TopicRef, admin::DeleteTopicError};
-use kafka_protocol::messages::{
-    DeleteTopicsRequest, DeleteTopicsResponse, delete_topics_request::DeleteTopicState,
-    delete_topics_response::DeletableTopicResult,
+use hub::{
+    Access,
+    access::{TopicRef, TopicView},
+    admin::DeleteTopicError,
 };
-use model::TopicId;
+use kafka_protocol::messages::{
+    DeleteTopicsRequest, DeleteTopicsResponse, TopicName as WireTopicName,
+    delete_topics_request::DeleteTopicState, delete_topics_response::DeletableTopicResult,
+};
 use uuid::Uuid;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, configs::Refusal};
+use super::{
+    Answer, Call, Handler,
+    configs::Refusal,
+    groups,
+    mentions::{Mention, Mentions},
+    words,
+};
 
 /// From this version each topic is named by name or by id.
 const STATES_FROM: i16 = 6;
@@ -34,47 +43,84 @@ impl Handler for DeleteTopics {
         } else {
             request.topic_names.into_iter().map(by_name).collect()
         };
+        let wishes: Vec<Wish> = asked
+            .into_iter()
+            .map(|asked| Wish::new(&access, asked))
+            .collect();
         Answer::later(async move {
-            let mut responses = Vec::with_capacity(asked.len());
-            for topic in asked {
-                responses.push(delete(&access, topic).await);
+            let mut mentions = Mentions::count(wishes.iter().map(Wish::key));
+            let mut responses = Vec::with_capacity(wishes.len());
+            for wish in &wishes {
+                let deleted = match mentions.of(&wish.key()) {
+                    Mention::Only => wish.delete(&access).await,
+                    Mention::First => Err(Refusal::duplicate_topic()),
+                    Mention::Again => continue,
+                };
+                responses.push(wish.answer(deleted));
             }
             DeleteTopicsResponse::default().with_responses(responses)
         })
     }
 }
 
-async fn delete(access: &Access, topic: DeleteTopicState) -> DeletableTopicResult {
-    let answer = DeletableTopicResult::default().with_name(topic.name.clone());
-    let answer = answer.with_topic_id(topic.topic_id);
-    let deleted = match &topic.name {
-        Some(_) if !topic.topic_id.is_nil() => {
-            let message = "Topic name and topic id can not both be specified.";
-            Err(Refusal::new(ErrorCode::InvalidRequest, message))
+/// A topic to delete, with what the caller may know of it.
+struct Wish {
+    asked: DeleteTopicState,
+    seen: Option<TopicView>,
+}
+
+impl Wish {
+    fn new(access: &Access, asked: DeleteTopicState) -> Self {
+        let named = reference(&asked).ok();
+        let seen = named.and_then(|named| access.topic_to_describe(named).ok());
+        Self { asked, seen }
+    }
+
+    /// The same for each way to name a topic that is there.
+    fn key(&self) -> (Option<WireTopicName>, Uuid) {
+        match &self.seen {
+            Some(view) => (None, words::uuid(view.id)),
+            None => (self.asked.name.clone(), self.asked.topic_id),
         }
-        Some(name) => {
-            let named = TopicRef::Name(name.0.as_str());
-            access.delete_topic(named).await.map_err(Refusal::from)
+    }
+
+    async fn delete(&self, access: &Access) -> Result<(), Refusal> {
+        let named = reference(&self.asked)?;
+        let deleted = access.delete_topic(named).await;
+        deleted.map_err(|error| match (error, named) {
+            (DeleteTopicError::Unknown, TopicRef::Id(_)) => {
+                let message = "This server does not host this topic ID.";
+                Refusal::new(ErrorCode::UnknownTopicId, message)
+            }
+            (error, _) => error.into(),
+        })
+    }
+
+    fn answer(&self, deleted: Result<(), Refusal>) -> DeletableTopicResult {
+        let answer = DeletableTopicResult::default().with_error_message(None);
+        let answer = match &self.seen {
+            Some(view) => answer
+                .with_name(Some(groups::wire_topic(&view.name)))
+                .with_topic_id(words::uuid(view.id)),
+            None => answer
+                .with_name(self.asked.name.clone())
+                .with_topic_id(self.asked.topic_id),
+        };
+        match deleted {
+            Ok(()) => answer,
+            Err(refusal) => answer
+                .with_error_code(refusal.code.code())
+                .with_error_message(refusal.message),
         }
-        None => delete_by_id(access, topic.topic_id).await,
-    };
-    match deleted {
-        Ok(()) => answer,
-        Err(refusal) => answer
-            .with_error_code(refusal.code.code())
-            .with_error_message(refusal.message),
     }
 }
 
-async fn delete_by_id(access: &Access, id: Uuid) -> Result<(), Refusal> {
-    let deleted = access
-        .delete_topic(TopicRef::Id(TopicId(id.as_u128())))
-        .await;
-    deleted.map_err(|error| match error {
-        DeleteTopicError::Unknown => {
-            let message = "This server does not host this topic ID.";
-            Refusal::new(ErrorCode::UnknownTopicId, message)
-        }
-        DeleteTopicError::Denied | DeleteTopicError::Metadata(_) => error.into(),
-    })
+fn reference(asked: &DeleteTopicState) -> Result<TopicRef<'_>, Refusal> {
+    let message = match (&asked.name, asked.topic_id.is_nil()) {
+        (Some(name), true) => return Ok(TopicRef::Name(name.0.as_str())),
+        (None, false) => return Ok(TopicRef::Id(words::topic_id(asked.topic_id))),
+        (Some(_), false) => "You may not specify both topic name and topic id.",
+        (None, true) => "Neither topic name nor id were specified.",
+    };
+    Err(Refusal::new(ErrorCode::InvalidRequest, message))
 }

@@ -72,7 +72,8 @@ fn describe(
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
     let wanted = |name: &str| {
         let keys = resource.configuration_keys.as_ref();
-        keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name))
+        // As with Kafka, no keys at all are all keys, too.
+        keys.is_none_or(|keys| keys.is_empty() || keys.iter().any(|key| key.as_str() == name))
     };
     let name = resource.resource_name.as_str();
     match ResourceType::from_code(resource.resource_type) {
@@ -103,9 +104,8 @@ fn describe(
                 .filter(|config| wanted(config.name.as_str()))
                 .collect())
         }
-        Some(ResourceType::BrokerLogger | ResourceType::ClientMetrics | ResourceType::Group) => {
-            Ok(Vec::new())
-        }
+        Some(ResourceType::BrokerLogger) => own_broker(name).map(|()| Vec::new()),
+        Some(ResourceType::ClientMetrics | ResourceType::Group) => Ok(Vec::new()),
         None => {
             let message = format!("Unsupported resource type: {}", resource.resource_type);
             Err(Refusal::new(ErrorCode::InvalidRequest, message))

@@ -43,8 +43,7 @@ fn result(dir: &LogDir, request: &DescribeLogDirsRequest) -> DescribeLogDirsResu
     let wanted = |topic: &TopicName, partition: i32| {
         request.topics.as_ref().is_none_or(|topics| {
             topics.iter().any(|asked| {
-                asked.topic.0.as_str() == topic.as_str()
-                    && (asked.partitions.is_empty() || asked.partitions.contains(&partition))
+                asked.topic.0.as_str() == topic.as_str() && asked.partitions.contains(&partition)
             })
         })
     };
