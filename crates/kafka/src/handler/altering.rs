@@ -75,21 +75,20 @@ async fn alter(
 ) -> Result<(), Refusal> {
     match ResourceType::from_code(kind) {
         Some(ResourceType::Topic) => {
-            check_topic_name(name)?;
             let altered = if validate_only {
                 access.validate_topic_configs(name, changes)
             } else {
                 access.alter_topic_configs(name, changes).await
             };
             altered.map_err(|error| match error {
-                AlterConfigsError::Unknown => {
-                    let message = format!("The topic '{name}' does not exist.");
-                    Refusal::new(ErrorCode::UnknownTopicOrPartition, message)
-                }
+                AlterConfigsError::Unknown => no_such_topic(access, name),
                 error => error.into(),
             })
         }
         Some(ResourceType::Broker) => {
+            if !access.cluster_rights().manage {
+                return Err(Refusal::denied_cluster());
+            }
             own_broker(name)?;
             let message = "Cannot update these configs dynamically: \
                            the broker's settings stand in its configuration file.";
@@ -103,13 +102,22 @@ async fn alter(
     }
 }
 
-/// Kafka keeps the empty name for defaults of all topics, which nobody can set.
-fn check_topic_name(name: &str) -> Result<(), Refusal> {
+/// What is wrong with a name that no topic has.
+fn no_such_topic(access: &Access, name: &str) -> Refusal {
+    let Err(error) = TopicName::try_from(name) else {
+        let message = format!("The topic '{name}' does not exist.");
+        return Refusal::new(ErrorCode::UnknownTopicOrPartition, message);
+    };
+    // What is wrong with a name is told only to who might alter a topic of any name.
+    if !access.cluster_rights().manage {
+        return Refusal::denied_topic();
+    }
+    // Kafka keeps the empty name for defaults of all topics, which nobody can set.
     if name.is_empty() {
         let message = "Default topic resources are not allowed.";
-        return Err(Refusal::new(ErrorCode::InvalidRequest, message));
+        return Refusal::new(ErrorCode::InvalidRequest, message);
     }
-    TopicName::try_from(name).map(drop).map_err(Refusal::from)
+    error.into()
 }
 
 /// Refuses a resource that names a key twice.

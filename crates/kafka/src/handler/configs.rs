@@ -88,9 +88,7 @@ impl From<TopicNameError> for Refusal {
 impl From<GrowTopicError> for Refusal {
     fn from(error: GrowTopicError) -> Self {
         match error {
-            GrowTopicError::Denied => {
-                Self::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed.")
-            }
+            GrowTopicError::Denied => Self::bare(ErrorCode::TopicAuthorizationFailed),
             GrowTopicError::Unknown => Self::unknown_topic(),
             GrowTopicError::Partitions(error) => {
                 Self::new(codes::partition_count(&error), error.to_string())
@@ -103,9 +101,7 @@ impl From<GrowTopicError> for Refusal {
 impl From<AlterConfigsError> for Refusal {
     fn from(error: AlterConfigsError) -> Self {
         match error {
-            AlterConfigsError::Denied => {
-                Self::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed.")
-            }
+            AlterConfigsError::Denied => Self::denied_topic(),
             AlterConfigsError::Unknown => Self::unknown_topic(),
             AlterConfigsError::Config(error) => {
                 Self::new(ErrorCode::InvalidConfig, error.to_string())
@@ -118,7 +114,7 @@ impl From<AlterConfigsError> for Refusal {
 impl From<DeleteTopicError> for Refusal {
     fn from(error: DeleteTopicError) -> Self {
         match error {
-            DeleteTopicError::Denied => Self::bare(ErrorCode::TopicAuthorizationFailed),
+            DeleteTopicError::Denied => Self::denied_topic(),
             DeleteTopicError::Unknown => Self::unknown_topic(),
             DeleteTopicError::Metadata(error) => error.into(),
         }
@@ -135,6 +131,16 @@ impl Refusal {
     /// A topic that a request names more than once is refused once, and nothing is done with it.
     pub(super) fn duplicate_topic() -> Self {
         Self::new(ErrorCode::InvalidRequest, "Duplicate topic name.")
+    }
+
+    pub(super) fn denied_topic() -> Self {
+        let message = "Topic authorization failed.";
+        Self::new(ErrorCode::TopicAuthorizationFailed, message)
+    }
+
+    /// A broker's settings are the cluster's.
+    pub(super) const fn denied_cluster() -> Self {
+        Self::bare(ErrorCode::ClusterAuthorizationFailed)
     }
 
     pub(super) fn unknown_topic() -> Self {

@@ -3,9 +3,9 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 3 |
-//! | Behaviour | Only groups without members; a group named twice is answered once; needs Manage |
+//! | Behaviour | Only groups without members; a group named twice is answered once; needs Manage. The error message of version 3 is null, as Kafka's is for groups of this protocol |
 //! | Differs | Nothing |
-//! | Skipped | The error message of version 3 is null |
+//! | Skipped | Nothing |
 
 use hub::groups::{Command, Reply};
 use kafka_protocol::messages::{

@@ -3,13 +3,13 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 1 to 6 |
-//! | Behaviour | By name, from version 6 also by id (KIP-516); the reply names both where the caller may see the topic. A topic named more than once is refused, once; needs Manage |
+//! | Behaviour | By name, from version 6 also by id (KIP-516); the reply to either names both, a refusal the name where the caller may see the topic. A topic named more than once is refused, once; needs Manage |
 //! | Differs | Nothing |
 //! | Skipped | The timeout: deleting takes one commit |
 
 use hub::{
     Access,
-    access::{TopicRef, TopicView},
+    access::{AccessError, TopicRef, TopicView},
     admin::DeleteTopicError,
 };
 use kafka_protocol::messages::{
@@ -66,49 +66,54 @@ impl Handler for DeleteTopics {
 /// A topic to delete, with what the caller may know of it.
 struct Wish {
     asked: DeleteTopicState,
-    seen: Option<TopicView>,
+    seen: Result<TopicView, AccessError>,
 }
 
 impl Wish {
     fn new(access: &Access, asked: DeleteTopicState) -> Self {
-        let named = reference(&asked).ok();
-        let seen = named.and_then(|named| access.topic_to_describe(named).ok());
+        let seen = match reference(&asked) {
+            Ok(named) => access.topic_to_describe(named),
+            Err(_) => Err(AccessError::Unknown),
+        };
         Self { asked, seen }
     }
 
     /// The same for each way to name a topic that is there.
     fn key(&self) -> (Option<WireTopicName>, Uuid) {
         match &self.seen {
-            Some(view) => (None, words::uuid(view.id)),
-            None => (self.asked.name.clone(), self.asked.topic_id),
+            Ok(view) => (None, words::uuid(view.id)),
+            Err(_) => (self.asked.name.clone(), self.asked.topic_id),
         }
     }
 
     async fn delete(&self, access: &Access) -> Result<(), Refusal> {
         let named = reference(&self.asked)?;
         let deleted = access.delete_topic(named).await;
-        deleted.map_err(|error| match (error, named) {
-            (DeleteTopicError::Unknown, TopicRef::Id(_)) => {
+        deleted.map_err(|error| match (error, named, &self.seen) {
+            (DeleteTopicError::Unknown, TopicRef::Id(_), _) => {
                 let message = "This server does not host this topic ID.";
                 Refusal::new(ErrorCode::UnknownTopicId, message)
             }
-            (error, _) => error.into(),
+            // Who could see the topic is told that there is none, not that it may not be deleted.
+            (DeleteTopicError::Denied, _, Err(AccessError::Unknown)) => Refusal::unknown_topic(),
+            (error, _, _) => error.into(),
         })
     }
 
     fn answer(&self, deleted: Result<(), Refusal>) -> DeletableTopicResult {
-        let answer = DeletableTopicResult::default().with_error_message(None);
-        let answer = match &self.seen {
-            Some(view) => answer
-                .with_name(Some(groups::wire_topic(&view.name)))
-                .with_topic_id(words::uuid(view.id)),
-            None => answer
-                .with_name(self.asked.name.clone())
-                .with_topic_id(self.asked.topic_id),
+        let asked = &self.asked;
+        let name = match &self.seen {
+            Ok(view) => Some(groups::wire_topic(&view.name)),
+            Err(_) => asked.name.clone(),
         };
-        match deleted {
-            Ok(()) => answer,
-            Err(refusal) => answer
+        let answer = DeletableTopicResult::default()
+            .with_error_message(None)
+            .with_name(name)
+            .with_topic_id(asked.topic_id);
+        match (deleted, &self.seen) {
+            (Ok(()), Ok(view)) => answer.with_topic_id(words::uuid(view.id)),
+            (Ok(()), Err(_)) => answer,
+            (Err(refusal), _) => answer
                 .with_error_code(refusal.code.code())
                 .with_error_message(refusal.message),
         }

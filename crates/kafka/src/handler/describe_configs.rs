@@ -85,10 +85,7 @@ fn describe(
                     .filter(|entry| wanted(entry.definition.name))
                     .map(|entry| topic_config(entry, detail))
                     .collect()),
-                Err(AccessError::Denied) => {
-                    let message = "Topic authorization failed.";
-                    Err(Refusal::new(ErrorCode::TopicAuthorizationFailed, message))
-                }
+                Err(AccessError::Denied) => Err(Refusal::denied_topic()),
                 Err(AccessError::Unknown) => Err(Refusal::unknown_topic()),
             }
         }

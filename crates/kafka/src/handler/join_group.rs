@@ -9,7 +9,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use hub::groups::{Command, GroupError, JoinGroup as Join, Joined, Protocol, Reply};
+use hub::groups::{
+    Command, GroupCallError, GroupError, JoinGroup as Join, Joined, Protocol, Reply,
+};
 use kafka_protocol::{
     messages::{JoinGroupRequest, JoinGroupResponse, join_group_response::JoinGroupResponseMember},
     protocol::StrBytes,
@@ -45,6 +47,10 @@ impl Handler for JoinGroup {
                     refused(groups::group_code(&error), asked_as, version)
                 }
                 Ok(_) => refused(ErrorCode::UnknownServerError, asked_as, version),
+                // Kafka repeats the member's id in every refusal but this one.
+                Err(error @ GroupCallError::Denied) => {
+                    refused(groups::call_code(&error), StrBytes::default(), version)
+                }
                 Err(error) => refused(groups::call_code(&error), asked_as, version),
             }
         })

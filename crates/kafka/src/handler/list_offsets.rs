@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 1 to 11 |
 //! | Behaviour | -1 latest, -2 earliest; -3 largest timestamp from version 7, -4 earliest local from 8, -5 latest tiered from 9, -6 earliest pending upload from 11: before that UNSUPPORTED_VERSION. Nothing found is offset -1 without an error. A partition named twice is INVALID_REQUEST |
-//! | Differs | Nothing is tiered, so -4 is the earliest and -5 and -6 find nothing |
+//! | Differs | Needs Listen, where Kafka asks for Describe. Nothing is tiered, so -4 is the earliest and -5 and -6 find nothing |
 //! | Skipped | The timeout of version 10: a look-up does not wait for a remote store. The isolation level: without transactions the last stable offset is the high watermark |
 
 use std::collections::HashSet;

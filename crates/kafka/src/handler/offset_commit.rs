@@ -9,7 +9,7 @@
 
 use hub::{
     access::TopicRef,
-    groups::{Command, CommitOffsets, GroupError, OffsetToCommit, Reply},
+    groups::{Command, CommitOffsets, GroupCallError, GroupError, OffsetToCommit, Reply},
 };
 use kafka_protocol::messages::{
     OffsetCommitRequest, OffsetCommitResponse,
@@ -62,6 +62,9 @@ impl Handler for OffsetCommit {
                 Ok(Reply::CommitOffsets(Ok(results))) => Ok(results.into_iter()),
                 Ok(Reply::CommitOffsets(Err(error))) => Err(request_code(&error, version)),
                 Ok(_) => Err(ErrorCode::UnknownServerError),
+                Err(error @ GroupCallError::Denied) => {
+                    return all_refused(request.topics, groups::call_code(&error));
+                }
                 Err(error) => Err(groups::call_code(&error)),
             };
             let topics = request.topics.into_iter().zip(judged);
@@ -99,6 +102,15 @@ const fn request_code(error: &GroupError, version: i16) -> ErrorCode {
         }
         _ => groups::group_code(error),
     }
+}
+
+/// Whoever may not use the group learns nothing about topics.
+fn all_refused(topics: Vec<OffsetCommitRequestTopic>, code: ErrorCode) -> OffsetCommitResponse {
+    let topics = topics.into_iter().map(|topic| {
+        let codes = vec![code; topic.partitions.len()];
+        answer(topic, &codes)
+    });
+    OffsetCommitResponse::default().with_topics(topics.collect())
 }
 
 fn answer(topic: OffsetCommitRequestTopic, codes: &[ErrorCode]) -> OffsetCommitResponseTopic {

@@ -183,6 +183,12 @@ fn answer(
     found: Option<FetchedGroup>,
     code: ErrorCode,
 ) -> OffsetFetchResponseGroup {
+    let group = OffsetFetchResponseGroup::default().with_group_id(asked.group);
+    if code != ErrorCode::None {
+        let refuse = |(wanted, _)| refused_topic(wanted, code);
+        let topics = asked.topics.into_iter().flatten().map(refuse).collect();
+        return group.with_error_code(code.code()).with_topics(topics);
+    }
     let found_topics = found.map_or_else(Vec::new, |group| group.topics);
     let topics = match asked.topics {
         None => found_topics
@@ -191,22 +197,17 @@ fn answer(
             .collect(),
         Some(topics) => {
             let mut found_topics = found_topics.into_iter();
-            let topic = |(wanted, judged): (WantedTopic, Result<TopicName, ErrorCode>)| match (
-                judged, code,
-            ) {
-                (Ok(_), ErrorCode::None) => {
+            let topic = |(wanted, judged): (WantedTopic, _)| match judged {
+                Ok(_) => {
                     let offsets = found_topics.next().map_or_else(Vec::new, |t| t.partitions);
                     topic_answer(wanted.name, wanted.id, offsets.iter().map(offset).collect())
                 }
-                (Err(code), _) | (Ok(_), code) => refused_topic(wanted, code),
+                Err(code) => refused_topic(wanted, code),
             };
             topics.into_iter().map(topic).collect()
         }
     };
-    OffsetFetchResponseGroup::default()
-        .with_group_id(asked.group)
-        .with_error_code(code.code())
-        .with_topics(topics)
+    group.with_topics(topics)
 }
 
 /// A topic out of all that a group committed to, if the caller may read it.
@@ -264,8 +265,13 @@ fn refused_topic(wanted: WantedTopic, code: ErrorCode) -> OffsetFetchResponseTop
     topic_answer(wanted.name, wanted.id, partitions)
 }
 
-/// Up to version 7 the one group's answer is the reply's; version 1 has no error of its own.
+/// Up to version 7 the one group's answer is the reply's. Version 1 has no error of its own, so
+/// its partitions say what is wrong with the group; from then on no topic is named beside that.
 fn respond(mut answers: Vec<OffsetFetchResponseGroup>, version: i16) -> OffsetFetchResponse {
+    if version >= GROUP_ERROR_FROM {
+        let refused = answers.iter_mut().filter(|group| group.error_code != 0);
+        refused.for_each(|group| group.topics.clear());
+    }
     if version >= GROUPS_FROM {
         return OffsetFetchResponse::default().with_groups(answers);
     }
