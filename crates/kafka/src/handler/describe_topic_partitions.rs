@@ -43,9 +43,12 @@ impl Handler for DescribeTopicPartitions {
             next: None,
         };
         let (first_name, first_index) = match &request.cursor {
-            Some(cursor) => (cursor.topic_name.as_str(), cursor.partition_index.max(0)),
+            Some(cursor) => (cursor.topic_name.as_str(), cursor.partition_index),
             None => ("", 0),
         };
+        if first_index < 0 || !holds_cursor(&request) {
+            return Answer::ready(refused(request, ErrorCode::InvalidRequest));
+        }
         for (name, topic) in wanted(call, &request) {
             let from = match name.as_str() {
                 name if name < first_name => continue,
@@ -63,6 +66,26 @@ impl Handler for DescribeTopicPartitions {
                 .with_next_cursor(page.next),
         )
     }
+}
+
+/// Where topics are named, the one that the cursor stands at must be among them.
+fn holds_cursor(request: &DescribeTopicPartitionsRequest) -> bool {
+    let Some(cursor) = &request.cursor else {
+        return true;
+    };
+    let mut named = request.topics.iter();
+    request.topics.is_empty() || named.any(|topic| topic.name == cursor.topic_name)
+}
+
+fn refused(
+    request: DescribeTopicPartitionsRequest,
+    error: ErrorCode,
+) -> DescribeTopicPartitionsResponse {
+    let topics = request.topics.into_iter();
+    let topics = topics.map(|topic| failed(topic.name, error)).collect();
+    DescribeTopicPartitionsResponse::default()
+        .with_topics(topics)
+        .with_next_cursor(None)
 }
 
 /// The topics to describe, in the order of names.
@@ -97,6 +120,11 @@ impl Page {
     /// Adds a topic from partition `from` on, as far as there is room.
     fn add(&mut self, name: &str, topic: Result<TopicView, AccessError>, from: i32) {
         let wire_name = WireName(text(name));
+        if self.room == 0 {
+            let cursor = Cursor::default().with_partition_index(from);
+            self.next = Some(cursor.with_topic_name(wire_name));
+            return;
+        }
         let view = match topic {
             Ok(view) => view,
             Err(error) => {
@@ -109,9 +137,6 @@ impl Page {
         if to < view.partition_count {
             let cursor = Cursor::default().with_partition_index(to.max(from));
             self.next = Some(cursor.with_topic_name(wire_name.clone()));
-        }
-        if self.room == 0 {
-            return;
         }
         self.room -= (to - from).max(0);
         self.topics.push(

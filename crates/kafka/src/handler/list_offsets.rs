@@ -3,11 +3,9 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 1 to 11 |
-//! | Behaviour | -1 latest, -2 earliest; -3 largest timestamp from version 7, -4 earliest local from 8, -5 latest tiered from 9, -6 earliest pending upload from 11: before that UNSUPPORTED_VERSION. Nothing found is offset -1 without an error. A partition named twice is INVALID_REQUEST |
+//! | Behaviour | -1 latest, -2 earliest; -3 largest timestamp from version 7, -4 earliest local from 8, -5 latest tiered from 9, -6 earliest pending upload from 11: before that UNSUPPORTED_VERSION. Nothing found is offset -1 without an error. A partition named more than once is INVALID_REQUEST, once |
 //! | Differs | Needs Listen, where Kafka asks for Describe. Nothing is tiered, so -4 is the earliest and -5 and -6 find nothing |
 //! | Skipped | The timeout of version 10: a look-up does not wait for a remote store. The isolation level: without transactions the last stable offset is the high watermark |
-
-use std::collections::HashSet;
 
 use hub::{
     Access, ListenPartition,
@@ -15,14 +13,17 @@ use hub::{
     offsets::{OffsetAt, OffsetQuery},
 };
 use kafka_protocol::messages::{
-    ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsRequest, ListOffsetsResponse, TopicName as WireTopicName,
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
 };
 use model::{LeaderEpoch, PartitionIndex, Timestamp};
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, codes};
+use super::{
+    Answer, Call, Handler, codes,
+    mentions::{Mention, Mentions},
+};
 
 pub(crate) struct ListOffsets;
 
@@ -32,33 +33,28 @@ impl Handler for ListOffsets {
     fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
         let (access, version) = (call.access.clone(), call.version);
         Answer::later(async move {
-            let repeated = repeated(&request.topics);
+            let mut mentions = Mentions::count(request.topics.iter().flat_map(named));
             let mut topics = Vec::with_capacity(request.topics.len());
             for topic in request.topics {
-                topics.push(look_up(&access, version, topic, &repeated).await);
+                topics.push(look_up(&access, version, topic, &mut mentions).await);
             }
             ListOffsetsResponse::default().with_topics(topics)
         })
     }
 }
 
-/// The partitions that are named more than once: by topic name and index.
-fn repeated(topics: &[ListOffsetsTopic]) -> HashSet<(String, i32)> {
-    let mut seen = HashSet::new();
-    let all = topics.iter().flat_map(|topic| {
-        let indexes = topic.partitions.iter();
-        indexes.map(|partition| (topic.name.as_str(), partition.partition_index))
-    });
-    all.filter(|key| !seen.insert(*key))
-        .map(|(name, index)| (name.to_owned(), index))
-        .collect()
+type Named = (WireTopicName, i32);
+
+fn named(topic: &ListOffsetsTopic) -> impl Iterator<Item = Named> {
+    let indexes = topic.partitions.iter();
+    indexes.map(|partition| (topic.name.clone(), partition.partition_index))
 }
 
 async fn look_up(
     access: &Access,
     version: i16,
     request: ListOffsetsTopic,
-    repeated: &HashSet<(String, i32)>,
+    mentions: &mut Mentions<Named>,
 ) -> ListOffsetsTopicResponse {
     let name = TopicRef::Name(&request.name);
     let topic = access
@@ -67,14 +63,13 @@ async fn look_up(
     let mut partitions = Vec::with_capacity(request.partitions.len());
     for wanted in &request.partitions {
         let index = wanted.partition_index;
-        let partition = match &topic {
-            _ if repeated.contains(&(request.name.to_string(), index)) => {
-                Err(ErrorCode::InvalidRequest)
-            }
-            Ok(topic) => topic
+        let partition = match (mentions.of(&(request.name.clone(), index)), &topic) {
+            (Mention::Again, _) => continue,
+            (Mention::First, _) => Err(ErrorCode::InvalidRequest),
+            (Mention::Only, Ok(topic)) => topic
                 .partition(PartitionIndex(index))
                 .ok_or(ErrorCode::UnknownTopicOrPartition),
-            Err(error) => Err(*error),
+            (Mention::Only, Err(error)) => Err(*error),
         };
         let found = match partition {
             Ok(partition) => find(&partition, version, wanted).await,
