@@ -1,88 +1,50 @@
-//! Consumer groups over the classic protocol: from the first join to the group's end.
+//! Consumer groups from the first join to the group's end; DescribeGroups, ListGroups and
+//! DeleteGroups, version by version.
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use kafka_protocol::messages::{
-    DeleteGroupsRequest, DescribeGroupsRequest, GroupId, HeartbeatRequest, JoinGroupRequest,
-    JoinGroupResponse, LeaveGroupRequest, ListGroupsRequest, OffsetCommitRequest,
-    OffsetDeleteRequest, OffsetFetchRequest, SyncGroupRequest,
-    join_group_request::JoinGroupRequestProtocol,
-    leave_group_request::MemberIdentity,
-    offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic},
-    offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
-    offset_fetch_request::{
-        OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
-    },
-    sync_group_request::SyncGroupRequestAssignment,
+use kafka_protocol::{
+    messages::{DeleteGroupsRequest, DescribeGroupsRequest, ListGroupsRequest},
+    protocol::StrBytes,
 };
-use uuid::Uuid;
 
 use crate::{
-    metadata::{create, name},
-    world::{Client, SENDER, World, settle},
+    metadata::create,
+    requests::{
+        all_leaving, assignment, beating, committing, group, join, join_alone, joining, protocol,
+        settle_alone, syncing, text,
+    },
+    world::{Client, World, body, settle},
 };
 
-fn group(text: &'static str) -> GroupId {
-    GroupId(text.into())
+/// What DescribeGroups says where operations weren't asked for.
+const NOT_ASKED: i32 = i32::MIN;
+
+fn describing(ids: &[&str]) -> DescribeGroupsRequest {
+    DescribeGroupsRequest::default().with_groups(ids.iter().map(|id| group(id)).collect())
 }
 
-fn joining(member: &str) -> JoinGroupRequest {
-    let protocol = JoinGroupRequestProtocol::default()
-        .with_name("range".into())
-        .with_metadata(Bytes::from_static(b"wants"));
-    JoinGroupRequest::default()
-        .with_group_id(group("g"))
-        .with_session_timeout_ms(10_000)
-        .with_rebalance_timeout_ms(10_000)
-        .with_member_id(member.to_owned().into())
-        .with_protocol_type("consumer".into())
-        .with_protocols(vec![protocol])
+fn deleting(ids: &[&str]) -> DeleteGroupsRequest {
+    DeleteGroupsRequest::default().with_groups_names(ids.iter().map(|id| group(id)).collect())
 }
 
-/// The id that a new dynamic member is given, to join with.
-async fn introduced(client: &mut Client<'_>) -> String {
-    let response = client.call(9, &joining("")).await;
-    assert_eq!(response.error_code, 79, "MEMBER_ID_REQUIRED");
-    response.member_id.to_string()
+async fn state(client: &mut Client<'_>, id: &str) -> String {
+    let described = client.call(5, &describing(&[id])).await;
+    described.groups[0].group_state.to_string()
 }
 
-/// Joins, and lets the time pass that a new group waits for more members: far less than a session.
-async fn join(client: &mut Client<'_>, request: &JoinGroupRequest) -> JoinGroupResponse {
-    let staged = client.send(9, request);
-    client.world.clock.advance(Duration::from_secs(4));
-    let reply = settle(staged).await;
-    client.decode::<JoinGroupRequest>(9, &reply)
+/// Deletes groups; gives what each answer names, with its code.
+async fn delete(client: &mut Client<'_>, version: i16, ids: &[&str]) -> Vec<(String, i16)> {
+    let deleted = client.call(version, &deleting(ids)).await;
+    let results = deleted.results.into_iter();
+    results
+        .map(|result| (result.group_id.to_string(), result.error_code))
+        .collect()
 }
 
-/// The only member of group `g`, its assignment made: member id and generation.
-async fn lone_member(client: &mut Client<'_>) -> (String, i32) {
-    let member = introduced(client).await;
-    let joined = join(client, &joining(&member)).await;
-    assert_eq!((joined.error_code, &*joined.leader), (0, &*member));
-    let assignment = SyncGroupRequestAssignment::default()
-        .with_member_id(member.clone().into())
-        .with_assignment(Bytes::from_static(b"all"));
-    let sync = SyncGroupRequest::default()
-        .with_group_id(group("g"))
-        .with_member_id(member.clone().into())
-        .with_generation_id(joined.generation_id)
-        .with_protocol_type(Some("consumer".into()))
-        .with_protocol_name(Some("range".into()))
-        .with_assignments(vec![assignment]);
-    let synced = client.call(5, &sync).await;
-    assert_eq!(
-        (synced.error_code, &synced.assignment[..]),
-        (0, &b"all"[..])
-    );
-    (member, joined.generation_id)
-}
-
-async fn state(client: &mut Client<'_>) -> String {
-    let request = DescribeGroupsRequest::default().with_groups(vec![group("g")]);
-    client.call(5, &request).await.groups[0]
-        .group_state
-        .to_string()
+fn told(pairs: &[(&str, i16)]) -> Vec<(String, i16)> {
+    let pairs = pairs.iter();
+    pairs.map(|(id, code)| ((*id).to_owned(), *code)).collect()
 }
 
 #[tokio::test]
@@ -90,61 +52,35 @@ async fn a_group_lives_from_join_to_delete() {
     let world = World::new();
     let mut client = world.connect();
     create(&mut client, "orders").await;
-    let (member, generation) = lone_member(&mut client).await;
-    let beat = HeartbeatRequest::default()
-        .with_group_id(group("g"))
-        .with_member_id(member.clone().into())
-        .with_generation_id(generation);
+    assert_eq!(state(&mut client, "g").await, "Dead");
+    let member = client.call(9, &joining("g", "")).await.member_id;
+    let staged = client.send(9, &joining("g", &member));
+    let seen = state(&mut world.connect(), "g").await;
+    assert_eq!(seen, "PreparingRebalance");
+    world.clock.advance(Duration::from_secs(4));
+    settle(staged).await;
+    assert_eq!(state(&mut client, "g").await, "CompletingRebalance");
+    let sync = syncing("g", &member, 1).with_assignments(vec![assignment(&member, b"all")]);
+    assert_eq!(client.call(5, &sync).await.error_code, 0);
+    assert_eq!(state(&mut client, "g").await, "Stable");
+    let beat = beating("g", &member, 1);
     assert_eq!(client.call(4, &beat).await.error_code, 0);
-    let late = beat.clone().with_generation_id(generation + 1);
-    assert_eq!(client.call(4, &late).await.error_code, 22);
-
-    let described = client
-        .call(
-            5,
-            &DescribeGroupsRequest::default().with_groups(vec![group("g")]),
-        )
-        .await;
-    let described = &described.groups[0];
-    assert_eq!(
-        (&*described.group_state, &*described.protocol_data),
-        ("Stable", "range")
-    );
-    assert_eq!(&*described.members[0].client_id, "tester");
-    assert_eq!(&*described.members[0].client_host, "/127.0.0.1");
-    let listed = client.call(5, &ListGroupsRequest::default()).await;
-    assert_eq!(listed.groups.len(), 1);
-    let full = DeleteGroupsRequest::default().with_groups_names(vec![group("g"), group("h")]);
-    let codes = |response: kafka_protocol::messages::DeleteGroupsResponse| {
-        response
-            .results
-            .iter()
-            .map(|result| result.error_code)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(codes(client.call(2, &full).await), [68, 69]);
-
-    let leaving = MemberIdentity::default().with_member_id(member.into());
-    let leave = LeaveGroupRequest::default()
-        .with_group_id(group("g"))
-        .with_members(vec![leaving]);
-    let left = client.call(5, &leave).await;
-    assert_eq!((left.error_code, left.members[0].error_code), (0, 0));
-    assert_eq!(state(&mut client).await, "Empty");
-    let only = DeleteGroupsRequest::default().with_groups_names(vec![group("g")]);
-    assert_eq!(codes(client.call(3, &only).await), [0]);
-    assert_eq!(state(&mut client).await, "Dead");
+    let leave = all_leaving("g", &[(&member, None)]);
+    assert_eq!(client.call(5, &leave).await.members[0].error_code, 0);
+    assert_eq!(state(&mut client, "g").await, "Empty");
+    assert_eq!(delete(&mut client, 2, &["g"]).await, told(&[("g", 0)]));
+    assert_eq!(state(&mut client, "g").await, "Dead");
 }
 
 #[tokio::test]
 async fn a_silent_member_is_dropped_on_its_session_timeout() {
     let world = World::new();
     let mut client = world.connect();
-    lone_member(&mut client).await;
-    assert_eq!(state(&mut client).await, "Stable");
+    settle_alone(&mut client, "g").await;
+    assert_eq!(state(&mut client, "g").await, "Stable");
     world.clock.advance(Duration::from_millis(10_001));
     for _ in 0..1_000 {
-        if state(&mut client).await == "Empty" {
+        if state(&mut client, "g").await == "Empty" {
             return;
         }
         tokio::task::yield_now().await;
@@ -153,156 +89,205 @@ async fn a_silent_member_is_dropped_on_its_session_timeout() {
 }
 
 #[tokio::test]
-async fn a_static_member_returns_without_a_rebalance() {
+async fn groups_are_described_in_every_version_and_unknown_ones_are_an_error_from_6() {
     let world = World::new();
     let mut client = world.connect();
-    let request = joining("").with_group_instance_id(Some("rack-1".into()));
-    let first = join(&mut client, &request).await;
-    assert_eq!((first.error_code, first.generation_id), (0, 1));
-    let assignment = SyncGroupRequestAssignment::default()
-        .with_member_id(first.member_id.clone())
-        .with_assignment(Bytes::from_static(b"all"));
-    let sync = |member| {
-        SyncGroupRequest::default()
-            .with_group_id(group("g"))
-            .with_member_id(member)
-            .with_group_instance_id(Some("rack-1".into()))
-            .with_generation_id(1)
-            .with_protocol_type(Some("consumer".into()))
-            .with_protocol_name(Some("range".into()))
-    };
-    let given = sync(first.member_id.clone()).with_assignments(vec![assignment]);
-    assert_eq!(client.call(5, &given).await.error_code, 0);
-
-    let mut returned = world.connect();
-    let second = join(&mut returned, &request).await;
-    assert_eq!((second.error_code, second.generation_id), (0, 1));
-    assert!(second.skip_assignment);
-    assert_ne!(second.member_id, first.member_id);
-    let kept = returned.call(5, &sync(second.member_id)).await;
-    assert_eq!((kept.error_code, &kept.assignment[..]), (0, &b"all"[..]));
-    let fenced = client.call(5, &sync(first.member_id)).await;
-    assert_eq!(fenced.error_code, 82);
-}
-
-fn committing(topic: &str, id: Uuid, partitions: &[(i32, i64)]) -> OffsetCommitRequest {
-    let partitions = partitions.iter().map(|(index, offset)| {
-        OffsetCommitRequestPartition::default()
-            .with_partition_index(*index)
-            .with_committed_offset(*offset)
-            .with_committed_metadata(Some("note".into()))
-    });
-    let topic = OffsetCommitRequestTopic::default()
-        .with_name(name(topic))
-        .with_topic_id(id)
-        .with_partitions(partitions.collect());
-    OffsetCommitRequest::default()
-        .with_group_id(group("g"))
-        .with_generation_id_or_member_epoch(-1)
-        .with_topics(vec![topic])
-}
-
-#[tokio::test]
-async fn offsets_are_kept_by_name_and_by_id_and_fetched_in_every_version() {
-    let world = World::new();
-    let mut client = world.connect();
-    let id = create(&mut client, "orders").await;
-    for version in 2..=10 {
-        let offset = i64::from(version) * 10;
-        let request = committing("orders", id, &[(0, offset)]);
-        let committed = client.call(version, &request).await;
-        assert_eq!(committed.topics[0].partitions[0].error_code, 0, "{version}");
-        let found = fetched(&mut client, version, id).await;
-        assert_eq!(found, (offset, -1), "{version}");
-    }
-    let unknown = client
-        .call(10, &committing("", Uuid::from_u128(7), &[(0, 1)]))
-        .await;
-    assert_eq!(unknown.topics[0].partitions[0].error_code, 100);
-    let unknown = client
-        .call(9, &committing("nope", Uuid::nil(), &[(0, 1)]))
-        .await;
-    assert_eq!(unknown.topics[0].partitions[0].error_code, 3);
-}
-
-/// The offsets of partitions 0 and 1, asked for in that version.
-async fn fetched(client: &mut Client<'_>, version: i16, id: Uuid) -> (i64, i64) {
-    if version < 8 {
-        let topic = OffsetFetchRequestTopic::default()
-            .with_name(name("orders"))
-            .with_partition_indexes(vec![0, 1]);
-        let request = OffsetFetchRequest::default()
-            .with_group_id(group("g"))
-            .with_topics(Some(vec![topic]));
-        let response = client.call(version, &request).await;
-        let offset = |at: usize| response.topics[0].partitions[at].committed_offset;
-        return (offset(0), offset(1));
-    }
-    let topic = OffsetFetchRequestTopics::default()
-        .with_name(name("orders"))
-        .with_topic_id(id)
-        .with_partition_indexes(vec![0, 1]);
-    let asked = OffsetFetchRequestGroup::default()
-        .with_group_id(group("g"))
-        .with_topics(Some(vec![topic]));
-    let other = OffsetFetchRequestGroup::default()
-        .with_group_id(group("unheard of"))
-        .with_topics(None);
-    let request = OffsetFetchRequest::default().with_groups(vec![asked, other]);
-    let response = client.call(version, &request).await;
-    assert_eq!(&*response.groups[1].group_id, "unheard of");
-    assert_eq!(
-        (
-            response.groups[1].error_code,
-            response.groups[1].topics.len()
-        ),
-        (0, 0)
-    );
-    let offset = |at: usize| response.groups[0].topics[0].partitions[at].committed_offset;
-    (offset(0), offset(1))
-}
-
-#[tokio::test]
-async fn all_of_a_groups_offsets_are_given_where_no_topic_is_named() {
-    let world = World::new();
-    let mut client = world.connect();
-    let id = create(&mut client, "orders").await;
+    create(&mut client, "orders").await;
+    let member = settle_alone(&mut client, "busy").await;
     client
-        .call(8, &committing("orders", id, &[(0, 5), (3, 7)]))
+        .call(8, &committing("idle", &[("orders", &[(0, 1)])]))
         .await;
-    let all = OffsetFetchRequest::default()
-        .with_group_id(group("g"))
-        .with_topics(None);
-    let response = client.call(5, &all).await;
-    assert_eq!(response.topics[0].partitions.len(), 2);
-    let partition = OffsetDeleteRequestPartition::default().with_partition_index(3);
-    let topic = OffsetDeleteRequestTopic::default()
-        .with_name(name("orders"))
-        .with_partitions(vec![partition]);
-    let delete = OffsetDeleteRequest::default()
-        .with_group_id(group("g"))
-        .with_topics(vec![topic]);
-    let deleted = client.call(0, &delete).await;
-    assert_eq!(
-        (
-            deleted.error_code,
-            deleted.topics[0].partitions[0].error_code
-        ),
-        (0, 0)
-    );
-    assert_eq!(client.call(5, &all).await.topics[0].partitions.len(), 1);
+    for version in 0..=6 {
+        let request = describing(&["busy", "idle", "nobody"]);
+        let described = client.call(version, &request).await.groups;
+        let told: Vec<_> = described
+            .iter()
+            .map(|group| (&*group.group_id.0, &*group.group_state, group.error_code))
+            .collect();
+        let unknown = if version < 6 { 0 } else { 69 };
+        let expected = [
+            ("busy", "Stable", 0),
+            ("idle", "Empty", 0),
+            ("nobody", "Dead", unknown),
+        ];
+        assert_eq!(told, expected, "version {version}");
+        let message = (version >= 6).then(|| text("Group nobody not found."));
+        assert_eq!(described[2].error_message, message, "version {version}");
+        let [busy, idle, nobody] = &described[..] else {
+            panic!("{described:?}");
+        };
+        assert_eq!(
+            (&*busy.protocol_type, &*busy.protocol_data),
+            ("consumer", "range")
+        );
+        for group in [idle, nobody] {
+            assert_eq!((&*group.protocol_type, &*group.protocol_data), ("", ""));
+            assert_eq!(group.members, vec![]);
+        }
+        let [only] = &busy.members[..] else {
+            panic!("{busy:?}");
+        };
+        assert_eq!(
+            (&*only.member_id, &only.group_instance_id),
+            (&*member, &None)
+        );
+        assert_eq!(
+            (&*only.client_id, &*only.client_host),
+            ("tester", "/127.0.0.1")
+        );
+        assert_eq!(only.member_metadata, protocol("range").metadata);
+        assert_eq!(&*only.member_assignment, b"all");
+    }
 }
 
 #[tokio::test]
-async fn a_sender_has_no_part_in_groups() {
+async fn operations_are_told_where_asked_for_from_version_3() {
     let world = World::new();
-    let id = create(&mut world.connect(), "orders").await;
-    let mut client = world.login(SENDER).await;
-    assert_eq!(client.call(5, &joining("")).await.error_code, 30);
-    let commit = client.call(8, &committing("orders", id, &[(0, 1)])).await;
-    assert!([29, 30].contains(&commit.topics[0].partitions[0].error_code));
-    let all = OffsetFetchRequest::default()
-        .with_group_id(group("g"))
-        .with_topics(None);
-    assert_eq!(client.call(5, &all).await.error_code, 30);
+    let mut client = world.connect();
+    join_alone(&mut client, "g").await;
+    for version in 3..=6 {
+        let request = describing(&["g", "nobody"]);
+        let plain = client.call(version, &request).await.groups;
+        assert_eq!(plain[0].authorized_operations, NOT_ASKED);
+        let request = request.with_include_authorized_operations(true);
+        let groups = client.call(version, &request).await.groups;
+        // Read, Delete and Describe; what is refused has none.
+        let all = 1 << 3 | 1 << 6 | 1 << 8;
+        assert_eq!(groups[0].authorized_operations, all, "version {version}");
+        let unknown = if version < 6 { all } else { NOT_ASKED };
+        assert_eq!(
+            groups[1].authorized_operations, unknown,
+            "version {version}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_static_members_instance_is_described_from_version_4() {
+    let world = World::new();
+    let mut client = world.connect();
+    let request = joining("g", "").with_group_instance_id(Some("rack-1".into()));
+    join(&mut client, 9, &request).await;
+    for version in 0..=6 {
+        let described = client.call(version, &describing(&["g"])).await.groups;
+        let instance = described[0].members[0].group_instance_id.as_deref();
+        assert_eq!(instance, (version >= 4).then_some("rack-1"));
+        // While the assignment is not made there is no protocol to tell of.
+        assert_eq!(&*described[0].group_state, "CompletingRebalance");
+        assert_eq!(described[0].members[0].member_assignment.len(), 0);
+    }
+}
+
+/// The ids of the groups in a list, with what the version tells of them.
+async fn list(
+    client: &mut Client<'_>,
+    version: i16,
+    states: &[&str],
+    types: &[&str],
+) -> Vec<[String; 4]> {
+    let words = |words: &[&str]| {
+        words
+            .iter()
+            .map(|word| text(word))
+            .collect::<Vec<StrBytes>>()
+    };
+    let request = ListGroupsRequest::default()
+        .with_states_filter(words(states))
+        .with_types_filter(words(types));
+    let listed = client.call(version, &request).await;
+    assert_eq!(listed.error_code, 0);
+    let groups = listed.groups.into_iter().map(|group| {
+        [
+            group.group_id.to_string(),
+            group.protocol_type.to_string(),
+            group.group_state.to_string(),
+            group.group_type.to_string(),
+        ]
+    });
+    let mut groups: Vec<_> = groups.collect();
+    groups.sort();
+    groups
+}
+
+#[tokio::test]
+async fn groups_are_listed_with_their_states_from_version_4_and_types_from_5() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    assert_eq!(
+        list(&mut client, 5, &[], &[]).await,
+        Vec::<[String; 4]>::new()
+    );
+    settle_alone(&mut client, "busy").await;
+    client
+        .call(8, &committing("idle", &[("orders", &[(0, 1)])]))
+        .await;
+    for version in 0..=5 {
+        let state = |state: &'static str| if version < 4 { "" } else { state };
+        let kind = if version < 5 { "" } else { "classic" };
+        let expected = [
+            ["busy", "consumer", state("Stable"), kind],
+            ["idle", "", state("Empty"), kind],
+        ];
+        let listed = list(&mut client, version, &[], &[]).await;
+        assert_eq!(listed, expected, "version {version}");
+    }
+}
+
+#[tokio::test]
+async fn lists_are_filtered_by_state_from_version_4_and_by_type_from_5() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    settle_alone(&mut client, "busy").await;
+    client
+        .call(8, &committing("idle", &[("orders", &[(0, 1)])]))
+        .await;
+    type Words<'a> = &'a [&'a str];
+    let cases: [(i16, Words<'_>, Words<'_>, Words<'_>); 10] = [
+        (4, &["Stable"], &[], &["busy"]),
+        (4, &["sTABLE", "empty"], &[], &["busy", "idle"]),
+        (4, &["Dead"], &[], &[]),
+        (4, &["Nonsense"], &[], &[]),
+        (4, &["Nonsense", "Empty"], &[], &["idle"]),
+        (5, &[], &["classic"], &["busy", "idle"]),
+        (5, &[], &["Classic", "share"], &["busy", "idle"]),
+        (5, &[], &["consumer"], &[]),
+        (5, &[], &["nonsense"], &[]),
+        (5, &["Empty"], &["classic"], &["idle"]),
+    ];
+    for (since, states, types, expected) in cases {
+        for version in since..=5 {
+            let listed = list(&mut client, version, states, types).await;
+            let ids: Vec<&str> = listed.iter().map(|group| &*group[0]).collect();
+            assert_eq!(ids, expected, "{states:?} {types:?}, version {version}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_groups_without_members_are_deleted() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    settle_alone(&mut client, "busy").await;
+    for version in 0..=3 {
+        let commit = committing("idle", &[("orders", &[(0, 1)])]);
+        client.call(8, &commit).await;
+        let ids = ["busy", "idle", "nobody", "", "idle"];
+        let expected = told(&[("busy", 68), ("idle", 0), ("nobody", 69), ("", 69)]);
+        assert_eq!(delete(&mut client, version, &ids).await, expected);
+        assert_eq!(state(&mut client, "idle").await, "Dead");
+        assert_eq!(delete(&mut client, version, &[]).await, []);
+    }
+}
+
+#[tokio::test]
+async fn the_error_message_of_a_deleted_group_is_null_in_version_3() {
+    let world = World::new();
+    let mut client = world.connect();
+    let reply = settle(client.send(3, &deleting(&["nobody"]))).await;
+    let body = body(&reply);
+    // Correlation id, tags, throttle time, one result: its name, code 69, no message, no tags.
+    assert_eq!(body[4..], *b"\0\0\0\0\0\x02\x07nobody\0\x45\0\0\0");
 }

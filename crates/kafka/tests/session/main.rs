@@ -5,6 +5,8 @@ mod address;
 #[cfg(test)]
 mod admin;
 #[cfg(test)]
+mod committed;
+#[cfg(test)]
 mod coordinator;
 #[cfg(test)]
 mod fetch;
@@ -15,11 +17,15 @@ mod isolation;
 #[cfg(test)]
 mod login;
 #[cfg(test)]
+mod members;
+#[cfg(test)]
 mod metadata;
 #[cfg(test)]
 mod offsets;
 #[cfg(test)]
 mod produce;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod versions;
 #[cfg(test)]
