@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 1 to 5 |
 //! | Behaviour | One directory, with the partitions that the caller may describe; total and usable bytes from version 4 (KIP-827), `is_cordoned` (5, KIP-1066) is always false |
-//! | Differs | The directory has a label, not its path |
+//! | Differs | Needs Listen, where Kafka asks for Describe. The directory has a label, not its path |
 //! | Skipped | Future replicas: there are none |
 
 use std::collections::BTreeMap;

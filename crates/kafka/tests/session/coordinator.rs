@@ -1,8 +1,6 @@
-//! FindCoordinator, InitProducerId and DescribeCluster.
+//! FindCoordinator and InitProducerId.
 
-use kafka_protocol::messages::{
-    DescribeClusterRequest, FindCoordinatorRequest, InitProducerIdRequest, TransactionalId,
-};
+use kafka_protocol::messages::{FindCoordinatorRequest, InitProducerIdRequest, TransactionalId};
 
 use crate::{
     produce::idempotent,
@@ -40,33 +38,53 @@ async fn one_key_up_to_version_3_and_many_from_4() {
 async fn coordinators_of_transactions_and_share_groups_are_refused_in_words() {
     let world = World::new();
     let mut client = world.connect();
-    for (key_type, code) in [(1, 53), (2, 42), (7, 42)] {
-        let request = FindCoordinatorRequest::default()
-            .with_key_type(key_type)
-            .with_coordinator_keys(vec!["t".into()]);
-        let found = client.call(6, &request).await.coordinators.remove(0);
-        assert_eq!((found.error_code, found.node_id.0), (code, -1));
-        let message = found.error_message.unwrap();
-        assert!(
-            message.contains(&format!("type code {key_type}")),
-            "{}",
-            &*message
-        );
+    for version in 1..=6 {
+        for (key_type, code) in [(1, 53), (2, 42), (7, 42), (-1, 42)] {
+            let request = FindCoordinatorRequest::default().with_key_type(key_type);
+            let (told, message) = if version < 4 {
+                let found = client.call(version, &request.with_key("t".into())).await;
+                (
+                    (found.error_code, found.node_id.0, found.port),
+                    found.error_message,
+                )
+            } else {
+                let request = request.with_coordinator_keys(vec!["t".into()]);
+                let found = client.call(version, &request).await.coordinators.remove(0);
+                (
+                    (found.error_code, found.node_id.0, found.port),
+                    found.error_message,
+                )
+            };
+            assert_eq!(told, (code, -1, -1), "type {key_type}, version {version}");
+            let message = message.unwrap();
+            let words = format!("type code {key_type}");
+            assert!(message.contains(&words), "{}", &*message);
+        }
     }
-    let one = FindCoordinatorRequest::default()
-        .with_key("t".into())
-        .with_key_type(1);
-    let found = client.call(1, &one).await;
-    assert_eq!(found.error_code, 53);
-    assert!(found.error_message.is_some());
 }
 
 #[tokio::test]
-async fn a_sender_is_told_that_groups_are_not_for_it() {
+async fn an_empty_key_has_a_coordinator_too_and_no_key_no_answer() {
     let world = World::new();
-    let mut client = world.login(SENDER).await;
-    let one = FindCoordinatorRequest::default().with_key("g".into());
-    assert_eq!(client.call(2, &one).await.error_code, 30);
+    let mut client = world.connect();
+    for version in 0..=3 {
+        let found = client
+            .call(version, &FindCoordinatorRequest::default())
+            .await;
+        assert_eq!((found.error_code, found.node_id.0), (0, 0));
+    }
+    for version in 4..=6 {
+        let keys = vec!["".into(), "g".into(), "g".into()];
+        let request = FindCoordinatorRequest::default().with_coordinator_keys(keys);
+        let found = client.call(version, &request).await.coordinators;
+        let told: Vec<_> = found
+            .iter()
+            .map(|each| (&*each.key, each.error_code))
+            .collect();
+        assert_eq!(told, [("", 0), ("g", 0), ("g", 0)]);
+        let none = FindCoordinatorRequest::default();
+        assert_eq!(client.call(version, &none).await.coordinators, vec![]);
+    }
 }
 
 #[tokio::test]
@@ -83,22 +101,5 @@ async fn producer_ids_are_for_idempotent_producers_only() {
             let refused = client.call(version, &request).await;
             assert_eq!((refused.error_code, refused.producer_id.0), (code, -1));
         }
-    }
-}
-
-#[tokio::test]
-async fn a_cluster_has_one_broker_and_an_id_that_stays() {
-    let world = World::new();
-    let mut client = world.connect();
-    let request = DescribeClusterRequest::default().with_endpoint_type(1);
-    for version in 0..=2 {
-        let cluster = client.call(version, &request).await;
-        assert_eq!((cluster.error_code, cluster.controller_id.0), (0, 0));
-        assert_eq!(cluster.brokers.len(), 1);
-        assert_eq!(cluster.cluster_id.len(), 22);
-    }
-    for (endpoint_type, code) in [(2, 114), (3, 115)] {
-        let request = DescribeClusterRequest::default().with_endpoint_type(endpoint_type);
-        assert_eq!(client.call(1, &request).await.error_code, code);
     }
 }

@@ -3,11 +3,17 @@
 #[cfg(test)]
 mod address;
 #[cfg(test)]
-mod admin;
+mod admin_requests;
+#[cfg(test)]
+mod cluster;
 #[cfg(test)]
 mod committed;
 #[cfg(test)]
+mod configs;
+#[cfg(test)]
 mod coordinator;
+#[cfg(test)]
+mod create_topics;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
@@ -26,6 +32,10 @@ mod offsets;
 mod produce;
 #[cfg(test)]
 mod requests;
+#[cfg(test)]
+mod rights;
+#[cfg(test)]
+mod topics;
 #[cfg(test)]
 mod versions;
 #[cfg(test)]

@@ -1,9 +1,7 @@
-//! Metadata and DescribeTopicPartitions.
+//! Metadata.
 
 use kafka_protocol::messages::{
-    DescribeTopicPartitionsRequest, MetadataRequest, MetadataResponse, TopicName,
-    describe_topic_partitions_request::{Cursor, TopicRequest},
-    metadata_request::MetadataRequestTopic,
+    MetadataRequest, MetadataResponse, TopicName, metadata_request::MetadataRequestTopic,
 };
 use uuid::Uuid;
 
@@ -151,50 +149,4 @@ async fn only_who_may_manage_creates_on_first_use() {
             29
         );
     }
-}
-
-#[tokio::test]
-async fn partitions_come_in_pages() {
-    let world = World::new();
-    let mut client = world.connect();
-    create(&mut client, "a").await;
-    create(&mut client, "b").await;
-    let ask = |limit, cursor: Option<(&str, i32)>| {
-        let cursor = cursor.map(|(topic, index)| {
-            Cursor::default()
-                .with_topic_name(name(topic))
-                .with_partition_index(index)
-        });
-        DescribeTopicPartitionsRequest::default()
-            .with_response_partition_limit(limit)
-            .with_cursor(cursor)
-    };
-    let first = client.call(0, &ask(5, None)).await;
-    let counts: Vec<usize> = first
-        .topics
-        .iter()
-        .map(|topic| topic.partitions.len())
-        .collect();
-    assert_eq!(counts, [4, 1]);
-    let next = first.next_cursor.unwrap();
-    assert_eq!((next.topic_name.as_str(), next.partition_index), ("b", 1));
-    let second = client.call(0, &ask(5, Some(("b", 1)))).await;
-    assert_eq!(second.topics[0].partitions[0].partition_index, 1);
-    assert_eq!(
-        (second.topics[0].partitions.len(), second.next_cursor),
-        (3, None)
-    );
-    // A page that ends with a topic's last partition goes on with the next topic.
-    let whole = client.call(0, &ask(4, None)).await;
-    let next = whole.next_cursor.unwrap();
-    assert_eq!(
-        (
-            whole.topics.len(),
-            next.topic_name.as_str(),
-            next.partition_index
-        ),
-        (1, "b", 0)
-    );
-    let named = ask(10, None).with_topics(vec![TopicRequest::default().with_name(name("nope"))]);
-    assert_eq!(client.call(0, &named).await.topics[0].error_code, 3);
 }
