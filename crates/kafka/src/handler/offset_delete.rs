@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 |
 //! | Behaviour | Refused for topics that a member of the group is subscribed to (KIP-496); needs Manage |
-//! | Differs | Nothing |
+//! | Differs | A group that never had members ends with its last offset, where Kafka keeps its name until it cleans up |
 //! | Skipped | Nothing |
 
 use hub::{

@@ -15,7 +15,8 @@ use uuid::Uuid;
 use crate::{
     metadata::{create, name},
     requests::{
-        assignment, committing, committing_ids, group, join_alone, settle_alone, syncing, text,
+        all_leaving, assignment, committing, committing_ids, group, join_alone, settle_alone,
+        syncing, text,
     },
     world::{Client, World},
 };
@@ -410,4 +411,23 @@ async fn offsets_of_a_topic_that_members_read_are_not_forgotten() {
     settle_alone(&mut client, "g").await;
     let response = delete(&mut client, "g", &[("orders", &[0]), ("bills", &[0])]).await;
     assert_eq!((response.error_code, deleted(&response)), (0, vec![86, 0]));
+}
+
+#[tokio::test]
+async fn a_group_that_never_had_members_ends_with_its_last_offset() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    for (members, left) in [(false, 69), (true, 0)] {
+        if members {
+            let member = settle_alone(&mut client, "g").await;
+            let leave = all_leaving("g", &[(&member, None)]);
+            assert_eq!(client.call(5, &leave).await.members[0].error_code, 0);
+        }
+        let request = committing("g", &[("orders", &[(0, 5)])]);
+        assert_eq!(commit(&mut client, 8, &request).await, [0]);
+        let response = delete(&mut client, "g", &[("orders", &[0])]).await;
+        assert_eq!(deleted(&response), [0]);
+        assert_eq!(delete(&mut client, "g", &[]).await.error_code, left);
+    }
 }

@@ -31,6 +31,8 @@ mod offsets;
 #[cfg(test)]
 mod produce;
 #[cfg(test)]
+mod rebalances;
+#[cfg(test)]
 mod requests;
 #[cfg(test)]
 mod rights;

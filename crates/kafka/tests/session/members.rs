@@ -8,9 +8,8 @@ use crate::{
         all_leaving, assignment, beating, committing, join, join_alone, joining, leaving, protocol,
         settle_alone, syncing, text,
     },
-    world::{Client, World, is_waiting, settle},
+    world::{Client, World, settle},
 };
-use kafka::Staged;
 
 /// What a refused join says besides its code and the member.
 fn check_refused(response: &JoinGroupResponse, version: i16) {
@@ -233,44 +232,6 @@ async fn heartbeats_tell_a_member_how_its_group_is() {
             assert_eq!(response.error_code, code, "{case}, version {version}");
         }
     }
-}
-
-#[tokio::test]
-async fn a_second_member_makes_the_first_join_again_and_waits_for_its_assignment() {
-    let world = World::new();
-    let mut client = world.connect();
-    let leader = settle_alone(&mut client, "g").await;
-    let mut other = world.connect();
-    let introduced = other.call(9, &joining("g", "")).await;
-    let Staged::Later(mut waiting) = other.send(9, &joining("g", &introduced.member_id)) else {
-        panic!("joined without the first member");
-    };
-    assert!(is_waiting(&mut waiting).await);
-    for version in 0..=4 {
-        let beat = beating("g", &leader, 1);
-        assert_eq!(client.call(version, &beat).await.error_code, 27);
-    }
-    let joined = client.call(9, &joining("g", &leader)).await;
-    assert_eq!((joined.error_code, joined.generation_id), (0, 2));
-    assert_eq!(joined.members.len(), 2);
-    let reply = waiting.await;
-    let follower = other.decode::<JoinGroupRequest>(9, &reply);
-    assert_eq!((follower.error_code, follower.generation_id), (0, 2));
-    assert_eq!((&*follower.leader, follower.members.len()), (&*leader, 0));
-
-    let Staged::Later(mut waiting) = other.send(5, &syncing("g", &follower.member_id, 2)) else {
-        panic!("answered without the leader");
-    };
-    assert!(is_waiting(&mut waiting).await);
-    let plan = vec![
-        assignment(&leader, b"left"),
-        assignment(&follower.member_id, b"right"),
-    ];
-    let sync = syncing("g", &leader, 2).with_assignments(plan);
-    assert_eq!(&*client.call(5, &sync).await.assignment, b"left");
-    let reply = settle(Staged::Later(waiting)).await;
-    let synced = other.decode::<SyncGroupRequest>(5, &reply);
-    assert_eq!((synced.error_code, &*synced.assignment), (0, &b"right"[..]));
 }
 
 #[tokio::test]
