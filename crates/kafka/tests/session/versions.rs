@@ -2,7 +2,7 @@
 
 use bytes::Buf;
 use kafka_protocol::messages::{ApiVersionsResponse, MetadataRequest};
-use wire::api_versions::ApiVersionsRequest;
+use wire::{api::ApiKey, api_versions::ApiVersionsRequest};
 
 use crate::world::{World, body, closed, raw, settle};
 
@@ -144,6 +144,23 @@ async fn other_unsupported_versions_close_with_the_clients_name() {
         reason.contains("API key 999 version 0 is unknown"),
         "{reason}"
     );
+}
+
+#[tokio::test]
+async fn one_version_beyond_either_end_closes_for_every_api() {
+    let world = World::new();
+    let mut ends = 0;
+    for served in kafka::served().filter(|served| served.api != ApiKey::ApiVersions) {
+        let range = served.accepted;
+        for version in [range.min - 1, range.max + 1] {
+            let frame = raw(served.api.code(), version, 1, &[0; 32]);
+            let reason = closed(world.connect().dispatch(frame));
+            let words = format!("version {version} is not supported");
+            assert!(reason.contains(&words), "{:?}: {reason}", served.api);
+            ends += 1;
+        }
+    }
+    assert!(ends > 60, "{ends}");
 }
 
 #[tokio::test]
