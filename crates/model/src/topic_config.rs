@@ -51,6 +51,8 @@ impl TopicConfig {
         let value = match definition.kind {
             // Said with blanks or without, it is the same list.
             Kind::List => split_list(value).collect::<Vec<_>>().join(","),
+            // In capitals or not, it is the same truth.
+            Kind::Boolean => value.to_ascii_lowercase(),
             _ => value.to_owned(),
         };
         self.given.insert(definition.name, value);
@@ -263,6 +265,18 @@ mod tests {
             assert_eq!(config.set(name, value).unwrap_err().to_string(), text);
         }
         assert_eq!(config, TopicConfig::default());
+    }
+
+    #[test]
+    fn truth_may_be_written_in_capitals() {
+        let mut config = TopicConfig::default();
+        for (given, kept) in [("TRUE", "true"), (" False ", "false"), ("true", "true")] {
+            config.set("preallocate", given).unwrap();
+            assert_eq!(config.given("preallocate"), Some(kept));
+        }
+        for given in ["", "yes", "1"] {
+            config.set("preallocate", given).unwrap_err();
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) fn check(definition: &Definition, value: &str) -> Result<(), TopicCon
 
 fn check_kind(definition: &Definition, value: &str) -> Result<(), String> {
     match definition.kind {
-        Kind::Boolean if matches!(value, "true" | "false") => Ok(()),
+        Kind::Boolean if is_boolean(value) => Ok(()),
         Kind::Boolean => Err("Expected value to be either true or false".to_owned()),
         Kind::Int => match value.parse::<i32>() {
             Ok(number) => check_range(definition.valid, i64::from(number)),
@@ -46,6 +46,10 @@ fn check_kind(definition: &Definition, value: &str) -> Result<(), String> {
         },
         Kind::String | Kind::List => check_words(definition.valid, value),
     }
+}
+
+fn is_boolean(value: &str) -> bool {
+    value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false")
 }
 
 fn check_range(valid: Valid, number: i64) -> Result<(), String> {
