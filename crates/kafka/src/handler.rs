@@ -19,6 +19,7 @@ use crate::session::SessionState;
 pub(crate) mod alter_configs;
 mod altering;
 pub(crate) mod api_versions;
+mod broker_configs;
 mod codes;
 mod configs;
 pub(crate) mod create_partitions;

@@ -21,15 +21,15 @@ use kafka_protocol::{
     },
     protocol::StrBytes,
 };
-use model::{TopicName, topic_config::Kind};
+use model::TopicName;
 use wire::error_code::ErrorCode;
 
 use super::{
     Answer, Call, Handler,
+    broker_configs::{BrokerConfig, broker_configs},
     configs::{Refusal, ResourceType, kind_code, own_broker, source_code},
     words,
 };
-use crate::address::NODE_ID;
 
 pub(crate) struct DescribeConfigs;
 
@@ -95,10 +95,10 @@ fn describe(
             if name.is_empty() {
                 return Ok(Vec::new());
             }
-            let configs = broker_configs(access, detail);
+            let configs = broker_configs(access).into_iter();
             Ok(configs
-                .into_iter()
-                .filter(|config| wanted(config.name.as_str()))
+                .filter(|config| wanted(config.name))
+                .map(|config| broker_config(config, detail))
                 .collect())
         }
         Some(ResourceType::BrokerLogger) => own_broker(name).map(|()| Vec::new()),
@@ -133,65 +133,21 @@ fn topic_config(entry: &ConfigEntry, detail: Detail) -> DescribeConfigsResourceR
         .with_documentation(documentation.map(StrBytes::from_static_str))
 }
 
-/// The limits and defaults that programs look up on a broker, under Kafka's names.
-fn broker_configs(access: &Access, detail: Detail) -> Vec<DescribeConfigsResourceResult> {
-    let (limits, settings) = (access.limits(), access.settings());
-    let retention_ms = settings.retention.map_or(-1, |kept| {
-        i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)
-    });
-    let rows: [(&'static str, Kind, String); 12] = [
-        (
-            "auto.create.topics.enable",
-            Kind::Boolean,
-            settings.auto_create.to_string(),
-        ),
-        ("broker.id", Kind::Int, NODE_ID.to_string()),
-        ("default.replication.factor", Kind::Int, "1".to_owned()),
-        ("delete.topic.enable", Kind::Boolean, "true".to_owned()),
-        (
-            "group.max.session.timeout.ms",
-            Kind::Int,
-            limits.session_timeout_max.as_millis().to_string(),
-        ),
-        (
-            "group.min.session.timeout.ms",
-            Kind::Int,
-            limits.session_timeout_min.as_millis().to_string(),
-        ),
-        ("log.retention.ms", Kind::Long, retention_ms.to_string()),
-        (
-            "message.max.bytes",
-            Kind::Int,
-            limits.batch_bytes_max.to_string(),
-        ),
-        ("min.insync.replicas", Kind::Int, "1".to_owned()),
-        ("node.id", Kind::Int, NODE_ID.to_string()),
-        (
-            "num.partitions",
-            Kind::Int,
-            settings.partition_count.to_string(),
-        ),
-        (
-            "offset.metadata.max.bytes",
-            Kind::Int,
-            limits.offset_metadata_bytes_max.to_string(),
-        ),
-    ];
+fn broker_config(config: BrokerConfig, detail: Detail) -> DescribeConfigsResourceResult {
     let source = source_code(ConfigSource::Broker);
-    let row = |(name, kind, value): (&'static str, Kind, String)| {
-        let value = Some(StrBytes::from_string(value));
-        let synonym = DescribeConfigsSynonym::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_value(value.clone())
-            .with_source(source);
-        DescribeConfigsResourceResult::default()
-            .with_name(StrBytes::from_static_str(name))
-            .with_value(value)
-            .with_synonyms(detail.synonyms.then_some(synonym).into_iter().collect())
-            .with_documentation(None)
-            .with_read_only(true)
-            .with_config_source(source)
-            .with_config_type(kind_code(kind))
-    };
-    rows.into_iter().map(row).collect()
+    let name = StrBytes::from_static_str(config.name);
+    let value = Some(StrBytes::from_string(config.value));
+    let synonym = DescribeConfigsSynonym::default()
+        .with_name(name.clone())
+        .with_value(value.clone())
+        .with_source(source);
+    let documentation = detail.documentation.then_some(config.documentation);
+    DescribeConfigsResourceResult::default()
+        .with_name(name)
+        .with_value(value)
+        .with_synonyms(detail.synonyms.then_some(synonym).into_iter().collect())
+        .with_documentation(documentation.map(StrBytes::from_static_str))
+        .with_read_only(true)
+        .with_config_source(source)
+        .with_config_type(kind_code(config.kind))
 }

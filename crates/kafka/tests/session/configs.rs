@@ -171,7 +171,19 @@ async fn the_broker_tells_its_limits_and_lets_nobody_change_them() {
                 "4"
             };
             assert_eq!(config.value.as_deref(), Some(expected), "{}", &*config.name);
-            assert!(config.read_only);
+            assert!(config.read_only && config.synonyms.is_empty());
+        }
+        let mut full = describing(vec![resource(BROKER, "0", None)]).with_include_synonyms(true);
+        full.include_documentation = version >= 3;
+        let configs = describe(&mut client, version, &full).await;
+        assert!(configs.is_sorted_by(|a, b| a.name < b.name));
+        for config in configs {
+            let [only] = &config.synonyms[..] else {
+                panic!("{config:?}");
+            };
+            assert_eq!((&only.name, &only.value), (&config.name, &config.value));
+            let words = config.documentation.as_deref().unwrap_or_default();
+            assert_eq!(words.is_empty(), version < 3, "{}", &*config.name);
         }
     }
     // The empty name stands for what was set for all brokers: nothing can be.
