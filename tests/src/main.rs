@@ -9,6 +9,7 @@
 mod broker;
 mod clock;
 mod endpoint;
+mod network;
 mod oracle;
 mod process;
 mod raw;
