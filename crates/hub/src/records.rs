@@ -47,6 +47,28 @@ pub(crate) fn repack(batches: &[Batch], packing: Packing) -> Result<Vec<Batch>, 
     repacked.collect()
 }
 
+/// The batches with the largest time of their records in the header. Some senders leave it out
+/// (Sarama 1.19 does), but retention and searches go by it; Kafka's broker puts it in, too.
+pub(crate) fn with_times(batches: Vec<Batch>) -> Result<Vec<Batch>, AppendError> {
+    let is_left_out = |header: &BatchHeader| header.max_timestamp < header.base_timestamp;
+    if !batches.iter().any(|batch| is_left_out(batch.header())) {
+        return Ok(batches);
+    }
+    let timed = batches.into_iter().map(|batch| {
+        let header = batch.header();
+        if !is_left_out(header) {
+            return Ok(batch);
+        }
+        let block = unpacked(header, batch.bytes()).map_err(|_| AppendError::BlockDamaged)?;
+        let latest = Records::new(&block)
+            .map(|record| record.timestamp_delta)
+            .max();
+        let latest = header.base_timestamp.0.saturating_add(latest.unwrap_or(0));
+        Ok(batch.with_max_timestamp(Timestamp(latest)))
+    });
+    timed.collect()
+}
+
 /// Whether every record has a key.
 pub(crate) fn all_have_keys(batch: &Batch) -> Result<bool, AppendError> {
     let block = unpacked(batch.header(), batch.bytes());
@@ -137,6 +159,20 @@ mod tests {
             assert_eq!(at(OffsetQuery::At(Timestamp(11))), (1, 40), "{codec:?}");
             assert_eq!(at(OffsetQuery::MaxTimestamp), (1, 40), "{codec:?}");
             assert_eq!(all_have_keys(&batch), Ok(false), "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_largest_time_that_was_left_out_is_that_of_the_records() {
+        for codec in [Compression::None, Compression::Snappy] {
+            let whole = packed(codec);
+            let timeless = whole.with_max_timestamp(Timestamp::NONE);
+            assert!(Batch::check(timeless.bytes().clone()).is_ok(), "{codec:?}");
+            let timed = with_times(vec![timeless, whole.clone()]).unwrap();
+            for batch in timed {
+                assert_eq!(batch.header(), whole.header(), "{codec:?}");
+                assert_eq!(batch.bytes(), whole.bytes(), "{codec:?}");
+            }
         }
     }
 

@@ -2,8 +2,9 @@
 
 use anyhow::Result;
 
+use crate::broker::Configuration;
 use crate::scenario::{Scenario, Suite};
-use crate::stage::Stage;
+use crate::stage::{Stage, Target};
 
 pub(super) const SUITE: Suite = Suite {
     name: "go",
@@ -41,6 +42,13 @@ fn kafka_go(stage: &mut Stage<'_>) -> Result<()> {
 
 /// Left to itself it speaks as to Kafka 0.9, whose way to produce Kafka 4 doesn't know any more.
 fn sarama_cluster(stage: &mut Stage<'_>) -> Result<()> {
+    if let Target::Tidegate(_) = stage.target() {
+        // Its batches don't say how old they are, and must not be taken for ancient.
+        let retention = "[storage]\nretention_check_interval = \"1s\"\n";
+        let mut configuration = Configuration::default();
+        configuration.tables.insert_str(0, retention);
+        stage.configured(configuration)?;
+    }
     both(stage, "saramacluster", &["0.11.0.0"])
 }
 
