@@ -136,7 +136,7 @@ impl SendPartition {
             None => batches,
         };
         let batches = match settings.rules.timestamp_type {
-            TimestampType::CreateTime => records::with_times(batches)?,
+            TimestampType::CreateTime => records::with_times(batches, timing.clock.now().wall)?,
             TimestampType::LogAppendTime => batches,
         };
         let placed = self
