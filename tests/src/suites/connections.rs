@@ -128,6 +128,8 @@ fn vanished_inside(stage: &mut Stage<'_>) -> Result<()> {
     ensure!(connections > 0.5, "no connection is the one to be cut");
     cut(&far.bootstrap)?;
     group.lose_last();
+    let connections = group.stage.own_broker()?.metric(ACTIVE, "far")?;
+    ensure!(connections > 0.5, "the broker was told of the end");
     // The session of the member runs out, and the other one gets what it had.
     group.produce(10)?;
     group.until_shared()?;
