@@ -26,6 +26,8 @@ const TRUSTSTORE_PASSWORD: &str = "changeit";
 pub(crate) struct Configuration {
     /// The namespace of the listeners that every broker here has.
     pub(crate) namespace: String,
+    /// Lines of `[admin]`.
+    pub(crate) admin: String,
     /// Lines of `[limits]`.
     pub(crate) limits: String,
     /// The file's other tables, `[[namespace]]` above all.
@@ -46,6 +48,7 @@ impl Default for Configuration {
         let tables = "[[namespace]]\nname = \"dev\"\n".to_owned();
         Self {
             namespace: "dev".to_owned(),
+            admin: String::new(),
             limits: String::new(),
             tables,
             listeners: Vec::new(),
@@ -173,7 +176,7 @@ impl Broker {
 
     /// The sum of a metric's series whose labels hold `label`.
     pub(crate) fn metric(&self, name: &str, label: &str) -> Result<f64> {
-        let text = http_get(&self.runtime.admin, "/metrics")?;
+        let text = self.scrape()?;
         let mut sum = None;
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let (series, value) = line.rsplit_once(' ').unwrap_or((line, ""));
@@ -184,6 +187,11 @@ impl Broker {
             }
         }
         sum.with_context(|| format!("no metric {name} with {label}"))
+    }
+
+    /// All metrics, as Prometheus gets them.
+    pub(crate) fn scrape(&self) -> Result<String> {
+        http_get(&self.runtime.admin, "/metrics")
     }
 
     /// The memory that the process has, as the kernel counts it.
@@ -291,15 +299,17 @@ fn configuration_file(configuration: &Configuration, last: &Runtime) -> String {
             .map_or("127.0.0.1:0", |listener| &listener.address)
             .to_owned()
     };
-    let admin = if last.admin.is_empty() {
+    let admin_address = if last.admin.is_empty() {
         "127.0.0.1:0"
     } else {
         &last.admin
     };
     // As every test broker of Kafka has it: a group forms at once.
-    let limits = &configuration.limits;
-    let mut text =
-        format!("[admin]\naddress = \"{admin}\"\n\n[limits]\nrebalance_delay = \"0s\"\n{limits}");
+    let Configuration { admin, limits, .. } = configuration;
+    let mut text = format!(
+        "[admin]\naddress = \"{admin_address}\"\n{admin}\n\
+         [limits]\nrebalance_delay = \"0s\"\n{limits}"
+    );
     let mut listener = |name: &str, security: &str, namespace: &str| {
         text += &format!(
             "\n[[listener]]\nname = \"{name}\"\nprotocol = \"kafka\"\nsecurity = \"{security}\"\n\

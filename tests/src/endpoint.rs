@@ -61,6 +61,18 @@ impl Endpoint {
         ]
     }
 
+    /// The same as a properties file, once for each prefix of the keys.
+    pub(crate) fn java_file(&self, prefixes: &[&str]) -> String {
+        let properties = self.java_properties();
+        let mut text = String::new();
+        for prefix in prefixes {
+            for (key, value) in &properties {
+                text += &format!("{prefix}{key}={value}\n");
+            }
+        }
+        text
+    }
+
     /// The arguments of kcat, each one a `-X key=value`.
     pub(crate) fn librdkafka_arguments(&self) -> Vec<String> {
         let mut settings = vec![format!("bootstrap.servers={}", self.bootstrap)];

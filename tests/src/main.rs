@@ -9,6 +9,7 @@
 mod broker;
 mod clock;
 mod endpoint;
+mod network;
 mod oracle;
 mod process;
 mod raw;
@@ -61,11 +62,15 @@ struct Arguments {
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
     let entries = suites::entries(&arguments.filters);
+    if entries.is_empty() {
+        println!("no scenario's name holds any of {:?}", arguments.filters);
+    }
+    let none = entries.is_empty();
     if arguments.list {
         for entry in &entries {
             println!("{}", entry.name);
         }
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code(!none));
     }
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     let tools = Toolchains::new(std::path::absolute(&arguments.clients)?, sources);
@@ -85,11 +90,16 @@ fn main() -> Result<ExitCode> {
         Some(file) => std::fs::write(file, summary.to_string())?,
         None => println!("{summary}"),
     }
-    Ok(if summary.failed == 0 {
+    // A filter with a slip in it must not look like a success.
+    Ok(code(summary.failed == 0 && !none))
+}
+
+fn code(success: bool) -> ExitCode {
+    if success {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    }
 }
 
 fn binary(path: &Path) -> Result<PathBuf> {

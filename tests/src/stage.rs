@@ -78,6 +78,11 @@ impl<'world> Stage<'world> {
         *self.deadline.get_or_init(|| Deadline::after(self.limit))
     }
 
+    /// How long the scenario may take.
+    pub(crate) const fn limit(&self) -> Duration {
+        self.limit
+    }
+
     /// A name for a topic or a group that nothing else has.
     pub(crate) fn name(&self, word: &str) -> String {
         format!("{}-{word}", self.label)

@@ -1,6 +1,7 @@
 //! The scenarios, by the programs they run.
 
 mod bad_input;
+mod connections;
 mod consumer_groups;
 mod container;
 mod disk;
@@ -8,11 +9,13 @@ mod durability;
 mod golang;
 mod kafka_tools;
 mod login;
+mod metrics;
 mod namespaces;
 mod node;
 mod operator;
 mod python;
 mod spring;
+mod streams;
 mod units;
 
 use crate::runner::Entry;
@@ -24,6 +27,7 @@ const SUITES: &[Suite] = &[
     python::SUITE,
     consumer_groups::SUITE,
     spring::SUITE,
+    streams::SUITE,
     kafka_tools::SUITE,
     golang::SUITE,
     node::SUITE,
@@ -31,6 +35,8 @@ const SUITES: &[Suite] = &[
     namespaces::SUITE,
     login::SUITE,
     bad_input::SUITE,
+    connections::SUITE,
+    metrics::SUITE,
     disk::SUITE,
     operator::SUITE,
     container::SUITE,

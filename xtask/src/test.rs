@@ -57,8 +57,13 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         failed,
         skipped,
     } = summary;
+    // A filter with a slip in it must not look like a success.
+    let none = summary == Summary::default();
+    if none {
+        println!("no test's name holds any of {:?}", plan.filters);
+    }
     println!("{passed} passed, {failed} failed, {skipped} skipped");
-    if failed > 0 {
+    if failed > 0 || none {
         std::process::exit(1);
     }
     Ok(())

@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use model::{Offset, Timestamp, batch::Batch};
+use model::{
+    Offset, Timestamp,
+    batch::{Batch, TimestampType},
+};
 use quota::Direction;
 use thiserror::Error;
 use tokio::sync::oneshot;
@@ -131,6 +134,10 @@ impl SendPartition {
         let batches = match settings.packing {
             Some(packing) => records::repack(&batches, packing)?,
             None => batches,
+        };
+        let batches = match settings.rules.timestamp_type {
+            TimestampType::CreateTime => records::with_times(batches, timing.clock.now().wall)?,
+            TimestampType::LogAppendTime => batches,
         };
         let placed = self
             .partition

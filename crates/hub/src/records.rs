@@ -47,6 +47,32 @@ pub(crate) fn repack(batches: &[Batch], packing: Packing) -> Result<Vec<Batch>, 
     repacked.collect()
 }
 
+/// The batches with the largest time of their records in the header, which retention and searches
+/// go by. Some senders leave it out (Sarama 1.19 does); Kafka's broker puts it in, too. Where the
+/// records have no times either, it is `now`: they age from when they came, as a segment does in
+/// Kafka by the time of its file.
+pub(crate) fn with_times(batches: Vec<Batch>, now: Timestamp) -> Result<Vec<Batch>, AppendError> {
+    let is_left_out = |header: &BatchHeader| {
+        header.max_timestamp < header.base_timestamp || header.max_timestamp <= Timestamp::NONE
+    };
+    if !batches.iter().any(|batch| is_left_out(batch.header())) {
+        return Ok(batches);
+    }
+    let timed = batches.into_iter().map(|batch| {
+        let header = batch.header();
+        if !is_left_out(header) {
+            return Ok(batch);
+        }
+        let block = unpacked(header, batch.bytes()).map_err(|_| AppendError::BlockDamaged)?;
+        let deltas = Records::new(&block).map(|record| record.timestamp_delta);
+        let base = header.base_timestamp.0;
+        let latest = Timestamp(base.saturating_add(deltas.max().unwrap_or(0)));
+        let is_known = latest > Timestamp::NONE;
+        Ok(batch.with_max_timestamp(if is_known { latest } else { now }))
+    });
+    timed.collect()
+}
+
 /// Whether every record has a key.
 pub(crate) fn all_have_keys(batch: &Batch) -> Result<bool, AppendError> {
     let block = unpacked(batch.header(), batch.bytes());
@@ -138,6 +164,35 @@ mod tests {
             assert_eq!(at(OffsetQuery::MaxTimestamp), (1, 40), "{codec:?}");
             assert_eq!(all_have_keys(&batch), Ok(false), "{codec:?}");
         }
+    }
+
+    #[test]
+    fn a_largest_time_that_was_left_out_is_that_of_the_records() {
+        for codec in [Compression::None, Compression::Snappy] {
+            let whole = packed(codec);
+            let timeless = whole.with_max_timestamp(Timestamp::NONE);
+            assert!(Batch::check(timeless.bytes().clone()).is_ok(), "{codec:?}");
+            let timed = with_times(vec![timeless, whole.clone()], Timestamp(1000)).unwrap();
+            for batch in timed {
+                assert_eq!(batch.header(), whole.header(), "{codec:?}");
+                assert_eq!(batch.bytes(), whole.bytes(), "{codec:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn records_without_any_time_age_from_when_they_came() {
+        let mut builder = BatchBuilder::default();
+        builder.push(NewRecord {
+            timestamp: Timestamp::NONE,
+            ..NewRecord::default()
+        });
+        let timeless = Batch::check(builder.build()).unwrap();
+        assert_eq!(timeless.header().max_timestamp, Timestamp::NONE);
+        let timed = with_times(vec![timeless], Timestamp(1000)).unwrap();
+        let header = timed.first().unwrap().header();
+        assert_eq!(header.max_timestamp, Timestamp(1000));
+        assert_eq!(header.base_timestamp, Timestamp::NONE);
     }
 
     #[test]

@@ -116,12 +116,32 @@ impl Batch {
         };
         header.attributes = header.attributes.with_log_append_time();
         header.max_timestamp = now;
+        header.crc = self.checksum(&header);
+        self.with_header(header)
+    }
+
+    /// The batch with another largest timestamp in its header; copies the batch, because the time
+    /// stands inside the checksum and in front of the records.
+    #[must_use]
+    pub fn with_max_timestamp(&self, max_timestamp: crate::Timestamp) -> Self {
+        let mut header = BatchHeader {
+            max_timestamp,
+            ..self.header
+        };
+        header.crc = self.checksum(&header);
+        Self {
+            header,
+            bytes: self.with_header(header).to_bytes(),
+        }
+    }
+
+    /// The checksum of this batch's records under another header.
+    fn checksum(&self, header: &BatchHeader) -> u32 {
         let encoded = header.encode();
         let checksummed_head = encoded.get(CRC_START..).unwrap_or_default();
         let head_crc = crc32c::crc32c(checksummed_head);
         let body = self.bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-        header.crc = crc32c::crc32c_append(head_crc, body);
-        self.with_header(header)
+        crc32c::crc32c_append(head_crc, body)
     }
 
     fn with_header(&self, header: BatchHeader) -> StampedBatch {

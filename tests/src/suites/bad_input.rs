@@ -142,7 +142,7 @@ fn closed(bootstrap: &str, bytes: &[u8]) -> Result<()> {
     Ok(())
 }
 
-fn alive(raw: &mut Raw) -> Result<()> {
+pub(super) fn alive(raw: &mut Raw) -> Result<()> {
     let error = raw.ask(&Request::new(18, 0))?.int16()?;
     ensure!(error == 0, "ApiVersions answers {error}");
     Ok(())

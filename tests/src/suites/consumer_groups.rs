@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::endpoint::Endpoint;
 use crate::process::Process;
 use crate::scenario::{Scenario, Suite};
-use crate::stage::Stage;
+use crate::stage::{Stage, Target};
 
 pub(super) const SUITE: Suite = Suite {
     name: "groups",
@@ -23,6 +23,14 @@ pub(super) const SUITE: Suite = Suite {
             takeover_cooperative,
         ),
         Scenario::new("a static member rejoins without a rebalance", static_member),
+        Scenario::new(
+            "a second member of the same instance id fences the first",
+            fenced,
+        ),
+        Scenario::new(
+            "200 members settle on 1,000 partitions without a storm",
+            crowd,
+        ),
     ],
 };
 
@@ -54,8 +62,8 @@ struct Member {
 }
 
 /// The members of one group on one topic.
-struct Group<'stage, 'world> {
-    stage: &'stage mut Stage<'world>,
+pub(super) struct Group<'stage, 'world> {
+    pub(super) stage: &'stage mut Stage<'world>,
     endpoint: Endpoint,
     topic: String,
     assignor: &'static str,
@@ -78,9 +86,7 @@ fn takeover(stage: &mut Stage<'_>, assignor: &'static str) -> Result<()> {
     for _ in 0..3 {
         group.join(None)?;
     }
-    group.until("three members share the partitions", |members| {
-        spread(members, 3)
-    })?;
+    group.until_shared()?;
     group.produce(20)?;
     group.until_all_read()?;
     group.commit()?;
@@ -128,9 +134,7 @@ fn takeover(stage: &mut Stage<'_>, assignor: &'static str) -> Result<()> {
     }
 
     group.join(None)?;
-    group.until("the load spreads to the fourth member", |members| {
-        spread(members, 3)
-    })?;
+    group.until_shared()?;
     group.produce(5)?;
     group.until_all_read()?;
     group.leave()
@@ -142,9 +146,7 @@ fn static_member(stage: &mut Stage<'_>) -> Result<()> {
     for instance in ["first", "second", "third"] {
         group.join(Some(instance))?;
     }
-    group.until("three members share the partitions", |members| {
-        spread(members, 3)
-    })?;
+    group.until_shared()?;
     group.produce(10)?;
     group.until_all_read()?;
     group.commit()?;
@@ -183,8 +185,49 @@ fn static_member(stage: &mut Stage<'_>) -> Result<()> {
     group.leave()
 }
 
+fn fenced(stage: &mut Stage<'_>) -> Result<()> {
+    let python = stage.tools.python()?;
+    let endpoint = stage.plain()?;
+    let name = stage.name("fenced");
+    let command = endpoint.equip(python.program("fenced.py"), &name, &name);
+    stage.check(command, "fenced.py")?;
+    Ok(())
+}
+
+/// How often a crowd may be rearranged until it has settled: a storm is once for each member.
+const REBALANCES_MAX: f64 = 20.0;
+
+fn crowd(stage: &mut Stage<'_>) -> Result<()> {
+    let mut command = stage.tools.go()?.program("crowd");
+    command.args(["200", "1000"]);
+    let endpoint = stage.plain()?;
+    let name = stage.name("crowd");
+    let mut client = stage.start(endpoint.equip(command, &name, &name), "crowd")?;
+    let mut before = 0.0;
+    for change in ["they joined", "a quarter left"] {
+        let line = client.line(stage.deadline())?.context("crowd ended")?;
+        let seen = line.strip_prefix("settled ").context("another line")?;
+        let seen: f64 = seen.parse()?;
+        ensure!(seen <= REBALANCES_MAX, "{change}: a member saw {seen}");
+        if let Target::Tidegate(_) = stage.target() {
+            let broker = stage.own_broker()?;
+            let all = broker.metric("tidegate_rebalances_total", "dev")?;
+            let since = all - before;
+            ensure!(
+                (1.0..=REBALANCES_MAX).contains(&since),
+                "{change}: {since} rebalances"
+            );
+            before = all;
+        }
+        client.say("on")?;
+    }
+    let (status, _) = client.finish(stage.deadline())?;
+    ensure!(status.success(), "crowd ended with {status}");
+    Ok(())
+}
+
 impl<'stage, 'world> Group<'stage, 'world> {
-    fn new(
+    pub(super) fn new(
         stage: &'stage mut Stage<'world>,
         assignor: &'static str,
         session_timeout_ms: u32,
@@ -206,12 +249,21 @@ impl<'stage, 'world> Group<'stage, 'world> {
         })
     }
 
-    fn join(&mut self, instance: Option<&str>) -> Result<()> {
+    pub(super) fn join(&mut self, instance: Option<&str>) -> Result<()> {
+        let endpoint = self.endpoint.clone();
+        self.join_through(&endpoint, instance)
+    }
+
+    pub(super) fn join_through(
+        &mut self,
+        endpoint: &Endpoint,
+        instance: Option<&str>,
+    ) -> Result<()> {
         let mut command = self.stage.tools.python()?.program("member.py");
         command
             .args([self.assignor, &self.session_timeout_ms.to_string()])
             .args(instance);
-        let command = self.endpoint.equip(command, &self.topic, &self.topic);
+        let command = endpoint.equip(command, &self.topic, &self.topic);
         self.members.push(Member {
             process: self.stage.start(command, "member.py")?,
             owned: BTreeSet::new(),
@@ -225,7 +277,7 @@ impl<'stage, 'world> Group<'stage, 'world> {
     }
 
     /// Sends `count` messages to every partition.
-    fn produce(&mut self, count: u64) -> Result<()> {
+    pub(super) fn produce(&mut self, count: u64) -> Result<()> {
         let mut command = self.stage.tools.python()?.program("produce.py");
         command.args([
             PARTITIONS.to_string(),
@@ -238,8 +290,16 @@ impl<'stage, 'world> Group<'stage, 'world> {
         Ok(())
     }
 
+    /// All partitions are owned, by all members alike.
+    pub(super) fn until_shared(&mut self) -> Result<()> {
+        let least = PARTITIONS as usize / self.members.len().max(1);
+        self.until("the members share the partitions", |members| {
+            spread(members, least)
+        })
+    }
+
     /// Every partition has been read to its end by the member that owns it.
-    fn until_all_read(&mut self) -> Result<()> {
+    pub(super) fn until_all_read(&mut self) -> Result<()> {
         let sent = self.sent;
         self.until("all is read", |members| {
             (0..PARTITIONS).all(|partition| {
@@ -263,7 +323,7 @@ impl<'stage, 'world> Group<'stage, 'world> {
         Ok(())
     }
 
-    fn commit(&mut self) -> Result<()> {
+    pub(super) fn commit(&mut self) -> Result<()> {
         for member in &mut self.members {
             member.committed = None;
             member.process.say("commit")?;
@@ -283,7 +343,12 @@ impl<'stage, 'world> Group<'stage, 'world> {
         Ok(())
     }
 
-    fn leave(mut self) -> Result<()> {
+    /// Kills the member that came last.
+    pub(super) fn lose_last(&mut self) {
+        self.members.pop();
+    }
+
+    pub(super) fn leave(mut self) -> Result<()> {
         for member in &mut self.members {
             member.process.say("stop")?;
         }

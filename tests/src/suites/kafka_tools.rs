@@ -53,11 +53,7 @@ impl Tools {
         let source = "clients/java/kafka-tools/Tools.java";
         command.arg(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(source));
         let properties = stage.folder().join("tools.properties");
-        let mut text = String::new();
-        for (key, value) in endpoint.java_properties() {
-            text += &format!("{key}={value}\n");
-        }
-        fs::write(&properties, text)?;
+        fs::write(&properties, endpoint.java_file(&[""]))?;
         Ok(Self {
             process: stage.start(command, "tools")?,
             bootstrap: endpoint.bootstrap.clone(),
@@ -302,8 +298,12 @@ fn row<'a>(described: &'a str, topic: &str) -> Result<Vec<&'a str>> {
 
 fn configs(stage: &mut Stage<'_>) -> Result<()> {
     let (mut tools, topic) = plain(stage)?;
-    create(&mut tools, &topic, 1)?;
-    let entity = ["--entity-type", "topics", "--entity-name", &topic];
+    configs_round(&mut tools, &topic)
+}
+
+fn configs_round(tools: &mut Tools, topic: &str) -> Result<()> {
+    create(tools, topic, 1)?;
+    let entity = ["--entity-type", "topics", "--entity-name", topic];
     let alter = |tools: &mut Tools, change: &[&str]| {
         tools.attempt(CONFIGS, "", &[&["--alter"], &entity[..], change].concat())
     };
@@ -311,14 +311,14 @@ fn configs(stage: &mut Stage<'_>) -> Result<()> {
         tools.run(CONFIGS, &[&["--describe"], &entity[..], all].concat())
     };
     let added = alter(
-        &mut tools,
+        tools,
         &[
             "--add-config",
             "retention.ms=86400000,max.message.bytes=65536",
         ],
     )?;
     ensure!(added.status == 0, "{}", added.text);
-    let text = described(&mut tools, &[])?;
+    let text = described(tools, &[])?;
     for part in [
         "retention.ms=86400000",
         "max.message.bytes=65536",
@@ -326,9 +326,9 @@ fn configs(stage: &mut Stage<'_>) -> Result<()> {
     ] {
         ensure!(text.contains(part), "no {part} in {text}");
     }
-    let removed = alter(&mut tools, &["--delete-config", "retention.ms"])?;
+    let removed = alter(tools, &["--delete-config", "retention.ms"])?;
     ensure!(removed.status == 0, "{}", removed.text);
-    let text = described(&mut tools, &["--all"])?;
+    let text = described(tools, &["--all"])?;
     for part in [
         "retention.ms=604800000",
         "cleanup.policy=delete",
@@ -336,13 +336,13 @@ fn configs(stage: &mut Stage<'_>) -> Result<()> {
     ] {
         ensure!(text.contains(part), "no {part} in {text}");
     }
-    let unknown = alter(&mut tools, &["--add-config", "retention.mss=1"])?;
+    let unknown = alter(tools, &["--add-config", "retention.mss=1"])?;
     ensure!(
         unknown.status != 0 && unknown.text.contains("retention.mss"),
         "{}",
         unknown.text
     );
-    let invalid = alter(&mut tools, &["--add-config", "retention.ms=soon"])?;
+    let invalid = alter(tools, &["--add-config", "retention.ms=soon"])?;
     ensure!(invalid.status != 0, "{}", invalid.text);
     let brokers = tools.run(
         CONFIGS,
@@ -354,29 +354,33 @@ fn configs(stage: &mut Stage<'_>) -> Result<()> {
 
 fn offsets(stage: &mut Stage<'_>) -> Result<()> {
     let (mut tools, topic) = plain(stage)?;
-    create(&mut tools, &topic, 1)?;
-    produce(&mut tools, &topic)?;
+    offsets_round(&mut tools, &topic)
+}
+
+fn offsets_round(tools: &mut Tools, topic: &str) -> Result<()> {
+    create(tools, topic, 1)?;
+    produce(tools, topic)?;
     let at =
-        |tools: &mut Tools, time: &str| tools.run(OFFSETS, &["--topic", &topic, "--time", time]);
+        |tools: &mut Tools, time: &str| tools.run(OFFSETS, &["--topic", topic, "--time", time]);
     ensure!(
-        at(&mut tools, "latest")?.trim() == format!("{topic}:0:3"),
+        at(tools, "latest")?.trim() == format!("{topic}:0:3"),
         "the end is not 3"
     );
     ensure!(
-        at(&mut tools, "earliest")?.trim() == format!("{topic}:0:0"),
+        at(tools, "earliest")?.trim() == format!("{topic}:0:0"),
         "the start is not 0"
     );
     ensure!(
-        at(&mut tools, "1")?.trim() == format!("{topic}:0:0"),
+        at(tools, "1")?.trim() == format!("{topic}:0:0"),
         "by time it is not 0"
     );
-    let newest = at(&mut tools, "max-timestamp")?;
+    let newest = at(tools, "max-timestamp")?;
     ensure!(
         newest.starts_with(&format!("{topic}:0:")),
         "by greatest time: {newest}"
     );
 
-    let file = stage.folder().join("delete.json");
+    let file = tools.properties.with_file_name("delete.json");
     let partition = serde_json::json!({"topic": topic, "partition": 0, "offset": 2});
     fs::write(
         &file,
@@ -386,11 +390,11 @@ fn offsets(stage: &mut Stage<'_>) -> Result<()> {
     let deleted = tools.run(DELETE_RECORDS, &["--offset-json-file", &file])?;
     ensure!(deleted.contains("low_watermark: 2"), "{deleted}");
     ensure!(
-        at(&mut tools, "earliest")?.trim() == format!("{topic}:0:2"),
+        at(tools, "earliest")?.trim() == format!("{topic}:0:2"),
         "the start is not 2"
     );
     ensure!(
-        at(&mut tools, "latest")?.trim() == format!("{topic}:0:3"),
+        at(tools, "latest")?.trim() == format!("{topic}:0:3"),
         "the end moved"
     );
     Ok(())
@@ -398,12 +402,16 @@ fn offsets(stage: &mut Stage<'_>) -> Result<()> {
 
 fn performance(stage: &mut Stage<'_>) -> Result<()> {
     let (mut tools, topic) = plain(stage)?;
-    create(&mut tools, &topic, 4)?;
+    performance_round(&mut tools, &topic)
+}
+
+fn performance_round(tools: &mut Tools, topic: &str) -> Result<()> {
+    create(tools, topic, 4)?;
     let sent = tools.run(
         PRODUCER_PERFORMANCE,
         &[
             "--topic",
-            &topic,
+            topic,
             "--num-records",
             "20000",
             "--record-size",
@@ -417,7 +425,7 @@ fn performance(stage: &mut Stage<'_>) -> Result<()> {
         CONSUMER_PERFORMANCE,
         &[
             "--topic",
-            &topic,
+            topic,
             "--num-records",
             "20000",
             "--timeout",
@@ -440,6 +448,10 @@ fn performance(stage: &mut Stage<'_>) -> Result<()> {
 
 fn api_versions(stage: &mut Stage<'_>) -> Result<()> {
     let (mut tools, _) = plain(stage)?;
+    api_versions_round(&mut tools)
+}
+
+fn api_versions_round(tools: &mut Tools) -> Result<()> {
     let text = tools.run(API_VERSIONS, &[])?;
     // A client must find these, and find one version it can use.
     for api in [
@@ -456,11 +468,16 @@ fn api_versions(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Each of the rounds above, with a connection string.
 fn with_login(stage: &mut Stage<'_>) -> Result<()> {
     stage.tools.java_project("kafka-tools")?;
     let endpoint = stage.secure()?;
     let mut tools = Tools::start(stage, &endpoint)?;
     topics_round(&mut tools, &stage.name("topics"))?;
     console_round(&mut tools, &stage.name("console"))?;
-    groups_round(&mut tools, &stage.name("groups"))
+    groups_round(&mut tools, &stage.name("groups"))?;
+    configs_round(&mut tools, &stage.name("configs"))?;
+    offsets_round(&mut tools, &stage.name("offsets"))?;
+    performance_round(&mut tools, &stage.name("performance"))?;
+    api_versions_round(&mut tools)
 }

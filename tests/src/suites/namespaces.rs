@@ -30,6 +30,7 @@ struct Listed {
 fn configuration() -> Configuration {
     Configuration {
         namespace: "alpha".to_owned(),
+        admin: String::new(),
         limits: String::new(),
         tables: "[[namespace]]\nname = \"alpha\"\n\n[[namespace]]\nname = \"beta\"\n".to_owned(),
         listeners: vec![ExtraListener {
