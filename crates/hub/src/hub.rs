@@ -153,11 +153,8 @@ impl Hub {
         if format!("{:?}", settings.storage) != format!("{:?}", self.storage) {
             left.push("storage: takes effect at the next start".to_owned());
         }
-        if settings
-            .limits
-            .coordinator_differs(&self.core.limits.load())
-        {
-            left.push("limits of groups: take effect at the next start".to_owned());
+        for namespace in self.core.namespaces.load().all.values() {
+            namespace.groups.configure(&settings.limits);
         }
         self.core.limits.store(Arc::new(settings.limits));
         let new = self.core.apply(checked).map_err(|error| match error {

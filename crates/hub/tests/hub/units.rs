@@ -59,6 +59,20 @@ async fn sustained_excess_raises_the_units_and_they_survive_a_restart() {
     assert_eq!(units(&world), Some(raised));
 }
 
+#[tokio::test]
+async fn an_act_of_management_counts_as_an_event_and_is_not_refused() {
+    let world = limited(None);
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    assert!(send(&world).is_zero());
+    let set = hub::configs::ConfigChange::Set("retention.ms".to_owned(), "1000".to_owned());
+    for _ in 0..2_000 {
+        let altered = access.alter_topic_configs("orders", std::slice::from_ref(&set));
+        altered.await.unwrap();
+    }
+    assert!(send(&world) > Duration::from_millis(900));
+}
+
 fn units(world: &World) -> Option<u32> {
     let mut seen = Seen::default();
     world.hub.observe(&mut seen);
