@@ -47,6 +47,12 @@ impl Coordinator {
         }
     }
 
+    /// Puts other limits and delays in force, for what is decided from now on: nobody who is
+    /// already in is put out.
+    pub fn configure(&mut self, config: Config) {
+        self.config = config;
+    }
+
     /// Decides a command. The reply may come later, under the same ticket. Changes no hard state.
     pub fn handle(&mut self, command: Command, ticket: Ticket, now: Now) -> Outcome {
         let touched = touched_group(&command);

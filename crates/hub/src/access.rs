@@ -308,6 +308,12 @@ impl Access {
         meter.charge(Direction::Ingress, bytes, events, now).wait > timeout
     }
 
+    /// Charges an act of management, as Event Hubs does: one event in. It is never refused or held
+    /// back itself; what it owes is waited for by the next sender.
+    pub(crate) fn charge_management(&self) {
+        let _owed = self.charge(Direction::Ingress, 0, 1);
+    }
+
     /// Charges the units; says how long the connection should be left alone.
     pub(crate) fn charge(
         &self,

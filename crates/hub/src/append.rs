@@ -43,6 +43,9 @@ pub struct Appended {
 pub enum AppendError {
     #[error("a batch of {bytes} bytes exceeds the limit of {max}")]
     TooLarge { bytes: usize, max: usize },
+    /// Together, whatever each takes (Kafka: RECORD_LIST_TOO_LARGE).
+    #[error("batches of {bytes} bytes exceed a segment of {max}")]
+    ExceedsSegment { bytes: usize, max: usize },
     #[error("no batch, or more than one from an idempotent producer")]
     BatchCount,
     #[error("clients may not send control batches")]

@@ -14,6 +14,7 @@ use tracing::warn;
 use crate::{
     Clock,
     engine::Engine,
+    lag::UnreadTimes,
     metadata::TopicRecord,
     namespace::NamespaceTable,
     observe::{ReadTimes, SyncTimes, Traffic},
@@ -36,6 +37,7 @@ pub(crate) struct Core {
     pub(crate) append_times: Arc<StageTimes>,
     pub(crate) read_times: ReadTimes,
     pub(crate) sync_times: Arc<SyncTimes>,
+    pub(crate) unread_times: UnreadTimes,
     pub(crate) waiting_fetches: AtomicUsize,
     /// True once nobody may wait any more.
     pub(crate) draining: watch::Sender<bool>,

@@ -3,9 +3,9 @@
 //! | Asked | Blocks | By whom |
 //! |---|---|---|
 //! | append, trim, remove with a completion | no | anyone |
-//! | positions, size, read from memory | no | anyone |
+//! | positions, size, read and time from memory | no | anyone |
 //! | read, offset by time | no: the future moves off the worker | anyone |
-//! | retention, checkpoint, replay, close | yes | housekeeping, start and end |
+//! | retention, time of an offset, checkpoint, replay, close | yes | housekeeping, start and end |
 //!
 //! Epochs, producer state and watermark waits are computed above it, from batch headers; the
 //! engine keeps them as opaque snapshots. The plain data types are `storage`'s: an engine over
@@ -19,8 +19,8 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, ReadError, ReadOutcome, Snapshot, Stats,
-    TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, ReadError, ReadOutcome,
+    Snapshot, Stats, TimestampMatch,
 };
 
 /// A read that may need the disk or the network.
@@ -85,6 +85,12 @@ pub(crate) trait Engine: Send + Sync + 'static {
 
     /// The first offset to keep when at most `bytes` should stay. May block.
     fn oversized_until(&self, id: LogId, bytes: u64) -> Result<Offset, ReadError>;
+
+    /// The largest time of the piece that holds `offset`, as far as memory knows it.
+    fn time_in_memory(&self, id: LogId, offset: Offset) -> Option<EntryTime>;
+
+    /// The largest time of the piece that holds `offset`. May block.
+    fn time_of(&self, id: LogId, offset: Offset) -> Result<Option<Timestamp>, ReadError>;
 
     fn trim(&self, id: LogId, start: Offset, done: Box<dyn Completion>);
 

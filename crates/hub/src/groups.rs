@@ -128,6 +128,14 @@ impl Groups {
         look(&lock(&self.inner).coordinator)
     }
 
+    /// Puts new limits in force.
+    pub(crate) fn configure(&self, limits: &Limits) {
+        let mut inner = lock(&self.inner);
+        inner.config = config(limits);
+        let config = inner.config.clone();
+        inner.coordinator.configure(config);
+    }
+
     /// The nearest deadline, which the timer now sleeps until.
     pub(crate) fn arm(&self) -> Option<Instant> {
         let mut inner = lock(&self.inner);

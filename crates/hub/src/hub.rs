@@ -21,6 +21,7 @@ use crate::{
     engine::Engine,
     housekeeping,
     internal_log::{KeepError, LogFailure},
+    lag::{self, UnreadTimes},
     local::LocalEngine,
     metadata::{Command, METADATA_LOG},
     namespace::NamespaceTable,
@@ -133,6 +134,8 @@ impl Hub {
         let interval = self.storage.retention_interval;
         let core = Arc::clone(&self.core);
         tasks.spawn(housekeeping::keep_house(core, interval, stopped.clone()));
+        let core = Arc::clone(&self.core);
+        tasks.spawn(lag::keep_unread_times(core, stopped.clone()));
         for namespace in self.core.namespaces.load().all.values() {
             let (core, namespace) = (Arc::clone(&self.core), Arc::clone(namespace));
             tasks.spawn(housekeeping::keep_time(core, namespace, stopped.clone()));
@@ -150,11 +153,8 @@ impl Hub {
         if format!("{:?}", settings.storage) != format!("{:?}", self.storage) {
             left.push("storage: takes effect at the next start".to_owned());
         }
-        if settings
-            .limits
-            .coordinator_differs(&self.core.limits.load())
-        {
-            left.push("limits of groups: take effect at the next start".to_owned());
+        for namespace in self.core.namespaces.load().all.values() {
+            namespace.groups.configure(&settings.limits);
         }
         self.core.limits.store(Arc::new(settings.limits));
         let new = self.core.apply(checked).map_err(|error| match error {
@@ -281,6 +281,7 @@ fn core(
         append_times: Arc::default(),
         read_times: ReadTimes::default(),
         sync_times,
+        unread_times: UnreadTimes::default(),
         waiting_fetches: AtomicUsize::new(0),
         draining: watch::Sender::new(false),
         found: Mutex::new(found),

@@ -217,6 +217,7 @@ impl From<AppendError> for KeepError {
             AppendError::ShuttingDown => Self::ShuttingDown,
             AppendError::LogClosed | AppendError::TopicDeleted => Self::LogClosed,
             AppendError::BatchCount
+            | AppendError::ExceedsSegment { .. }
             | AppendError::Control
             | AppendError::Transactional
             | AppendError::TimestampOutOfRange { .. }

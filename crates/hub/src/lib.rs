@@ -31,6 +31,7 @@ pub mod groups;
 mod housekeeping;
 mod hub;
 mod internal_log;
+mod lag;
 mod local;
 pub mod login;
 mod metadata;

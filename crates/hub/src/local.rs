@@ -5,8 +5,8 @@ use std::{io, path::Path, sync::Arc};
 use bytes::{Bytes, BytesMut};
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, Log, Options, ReadError, ReadOutcome,
-    Recovery, Snapshot, Stats, TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, Log, Options, ReadError,
+    ReadOutcome, Recovery, Snapshot, Stats, TimestampMatch,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -121,6 +121,14 @@ impl Engine for LocalEngine {
         self.log.oversized_until(id, bytes)
     }
 
+    fn time_in_memory(&self, id: LogId, offset: Offset) -> Option<EntryTime> {
+        self.log.time_in_memory(id, offset)
+    }
+
+    fn time_of(&self, id: LogId, offset: Offset) -> Result<Option<Timestamp>, ReadError> {
+        self.log.time_of(id, offset)
+    }
+
     fn trim(&self, id: LogId, start: Offset, done: Box<dyn Completion>) {
         self.log.trim(id, start, done);
     }
@@ -178,7 +186,7 @@ impl Engine for LocalEngine {
 }
 
 /// The pieces as one: a batch may be cut anywhere between them.
-pub(crate) fn whole(pieces: Vec<Bytes>) -> Bytes {
+fn whole(pieces: Vec<Bytes>) -> Bytes {
     if let [piece] = pieces.as_slice() {
         return piece.clone();
     }

@@ -226,7 +226,7 @@ pub struct LagObservation<'a> {
     pub topic: &'a TopicName,
     pub partition: PartitionIndex,
     pub records: u64,
-    /// Age of the oldest unread record; `None` where that would need the disk.
+    /// Age of the oldest unread record; `None` where it has no time.
     pub age: Option<Duration>,
 }
 

@@ -77,21 +77,6 @@ pub struct Limits {
     pub producer_expiry: Duration,
 }
 
-impl Limits {
-    /// Whether what the coordinators were made with has changed.
-    pub(crate) fn coordinator_differs(&self, other: &Self) -> bool {
-        let of_groups = |limits: &Self| {
-            (
-                (limits.session_timeout_min, limits.session_timeout_max),
-                (limits.group_members_max, limits.groups_max),
-                (limits.group_id_bytes_max, limits.offset_metadata_bytes_max),
-                limits.rebalance_delay,
-            )
-        };
-        of_groups(self) != of_groups(other)
-    }
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self {

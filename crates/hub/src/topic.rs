@@ -62,6 +62,7 @@ impl TopicSettings {
         }
         let rules = AppendRules {
             batch_bytes_max: effective.max_message_bytes(),
+            append_bytes_max: effective.segment_bytes(),
             timestamp_type: effective.timestamp_type(),
             timestamp_before_max_ms: effective.timestamp_before_max_ms(),
             timestamp_after_max_ms: effective.timestamp_after_max_ms(),

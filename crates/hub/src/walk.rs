@@ -1,18 +1,12 @@
 //! The walk that shows an observer every number.
 
-use std::time::Duration;
-
-use model::{LogId, NamespaceName, Offset, PartitionIndex, batch::BatchHeader};
+use model::NamespaceName;
 
 use crate::{
     Hub,
     core::Core,
-    local::whole,
     namespace::Namespace,
-    observe::{
-        LagObservation, NamespaceView, Observer, PartitionObservation, ProcessView,
-        TopicObservation,
-    },
+    observe::{NamespaceView, Observer, PartitionObservation, ProcessView, TopicObservation},
     sync::{lock, read},
     topic::Topic,
 };
@@ -98,57 +92,4 @@ impl Core {
             });
         }
     }
-
-    fn observe_lag(&self, namespace: &Namespace, observer: &mut dyn Observer) {
-        let committed: Vec<_> = namespace.groups.read(|groups| {
-            let offsets = groups.offsets();
-            offsets
-                .map(|(group, topic, partition, committed)| {
-                    (group.clone(), topic.clone(), partition, committed.offset)
-                })
-                .collect()
-        });
-        for (group, topic, index, committed) in committed {
-            let Some((log, records)) = lag(namespace, topic.as_str(), index, committed) else {
-                continue;
-            };
-            observer.lag(&LagObservation {
-                namespace: &namespace.name,
-                group: &group,
-                topic: &topic,
-                partition: index,
-                records,
-                age: self.age(log, committed, records),
-            });
-        }
-    }
-
-    /// How old the first unread record is, by its batch; unknown where that needs the disk.
-    fn age(&self, log: LogId, committed: Offset, records: u64) -> Option<Duration> {
-        if records == 0 {
-            return Some(Duration::ZERO);
-        }
-        let positions = self.engine.positions(log)?;
-        let from = committed.max(positions.start);
-        let end = positions.durable_end;
-        let read = self.engine.read_cached(log, from, end, 1).ok()??;
-        let header = BatchHeader::parse(&whole(read.pieces)).ok()?;
-        let now = self.clock.now().wall;
-        let ms = now.0.saturating_sub(header.max_timestamp.0);
-        Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
-    }
-}
-
-/// The partition's log and how many records the group has not read.
-fn lag(
-    namespace: &Namespace,
-    topic: &str,
-    index: PartitionIndex,
-    committed: Offset,
-) -> Option<(LogId, u64)> {
-    let partition = namespace.topic_named(topic)?.partition(index)?;
-    let positions = partition.positions();
-    let from = committed.max(positions.start);
-    let records = positions.durable_end.0.saturating_sub(from.0);
-    Some((partition.log, u64::try_from(records).unwrap_or(0)))
 }

@@ -148,6 +148,12 @@ impl TopicConfig {
         usize::try_from(self.number("max.message.bytes")).unwrap_or(0)
     }
 
+    /// The most bytes that one append may bring (`segment.bytes`).
+    #[must_use]
+    pub fn segment_bytes(&self) -> usize {
+        usize::try_from(self.number("segment.bytes")).unwrap_or(0)
+    }
+
     /// Whether old records are deleted by time and size.
     #[must_use]
     pub fn deletes(&self) -> bool {

@@ -38,8 +38,8 @@ pub use error::{AppendError, CheckpointError, CloseError, OpenError, ReadError};
 pub use log::Log;
 pub use options::{Options, SyncObserver, Synced};
 pub use outcome::{
-    Completion, Damage, ReadOutcome, RecoveredPartition, Recovery, Snapshot, State, Stats,
-    TimestampMatch,
+    Completion, Damage, EntryTime, ReadOutcome, RecoveredPartition, Recovery, Snapshot, State,
+    Stats, TimestampMatch,
 };
 pub use position::{ExtentSequence, Position};
 pub use verify::{

@@ -32,8 +32,8 @@ use self::{
     write::TailCache,
 };
 use crate::{
-    AppendError, CheckpointError, CloseError, Completion, OpenError, Options, Position, ReadError,
-    ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, OpenError, Options, Position,
+    ReadError, ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
     disk::{Disk, RealDisk},
     extent::{ExtentSet, Opened},
     locked::lock,
@@ -230,6 +230,22 @@ impl Log {
         limit: Offset,
     ) -> Result<Option<TimestampMatch>, ReadError> {
         self.core.max_timestamp(id, limit)
+    }
+
+    /// The largest time of the entry that holds `offset`, as far as memory knows it; `None` where
+    /// the partition holds nothing.
+    #[must_use]
+    pub fn time_in_memory(&self, id: LogId, offset: Offset) -> Option<EntryTime> {
+        self.core.time_in_memory(id, offset)
+    }
+
+    /// The largest time of the entry that holds `offset`, else of the first after it. Looks into
+    /// indexes, not at records. May block on the disk.
+    ///
+    /// # Errors
+    /// The partition is unknown, or an index could not be read.
+    pub fn time_of(&self, id: LogId, offset: Offset) -> Result<Option<Timestamp>, ReadError> {
+        self.core.time_of(id, offset)
     }
 
     /// The first offset that time retention keeps when all older than `timestamp` may go.

@@ -92,6 +92,14 @@ pub enum TimestampMatch {
     Batch { header: BatchHeader, bytes: Bytes },
 }
 
+/// What memory knows of the time of an entry, which is the largest of its records' times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryTime {
+    Exact(Timestamp),
+    /// It is in a sealed extent, whose part of the partition holds no later record.
+    NoLaterThan(Timestamp),
+}
+
 /// Whether the log takes appends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum State {

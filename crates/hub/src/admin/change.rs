@@ -30,6 +30,7 @@ impl Access {
     /// See [`CreateTopicError`].
     pub async fn create_topic(&self, topic: NewTopic) -> Result<CreatedTopic, CreateTopicError> {
         let checked = self.check_new_topic(&topic)?;
+        self.charge_management();
         let made = self.core().create_topic(self.inside(), checked);
         // A refusal rests on what was decided before: that must be durable, too.
         self.core().registry.settled().await?;
@@ -117,6 +118,7 @@ impl Access {
     /// See [`DeleteTopicError`].
     pub async fn delete_topic(&self, topic: TopicRef<'_>) -> Result<(), DeleteTopicError> {
         let topic = self.topic(topic, MANAGE)?;
+        self.charge_management();
         let core = self.core();
         let forgotten = core.delete_topic(self.inside(), &topic)?;
         core.registry.settled().await?;
@@ -140,6 +142,7 @@ impl Access {
         assignments: Option<&[Vec<i32>]>,
     ) -> Result<(), GrowTopicError> {
         self.validate_growth(name, partition_count, assignments)?;
+        self.charge_management();
         let topic = self.topic(TopicRef::Name(name), MANAGE)?;
         self.core()
             .grow_topic(self.inside(), &topic, partition_count, assignments)?;
@@ -184,6 +187,7 @@ impl Access {
         changes: &[ConfigChange],
     ) -> Result<(), AlterConfigsError> {
         let topic = self.topic(TopicRef::Name(name), MANAGE)?;
+        self.charge_management();
         self.core().configure(self.inside(), &topic, changes)?;
         Ok(self.core().registry.settled().await?)
     }
@@ -214,6 +218,7 @@ impl Access {
         before: Option<Offset>,
     ) -> Result<Offset, DeleteRecordsError> {
         let topic = self.topic(TopicRef::Name(topic), MANAGE)?;
+        self.charge_management();
         let partition = topic
             .partition(partition)
             .ok_or(DeleteRecordsError::Unknown)?;

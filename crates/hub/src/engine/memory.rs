@@ -12,7 +12,7 @@ use model::{
     batch::{BatchHeader, StampedBatch},
 };
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, ReadError, ReadOutcome,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, ReadError, ReadOutcome,
     RecoveredPartition, Recovery, Snapshot, Stats, TimestampMatch,
 };
 
@@ -235,6 +235,18 @@ impl Engine for MemoryEngine {
 
     fn oversized_until(&self, _: LogId, _: u64) -> Result<Offset, ReadError> {
         Ok(Offset::ZERO)
+    }
+
+    fn time_in_memory(&self, id: LogId, offset: Offset) -> Option<EntryTime> {
+        let state = lock(&self.state);
+        let batches = &state.logs.get(&id)?.batches;
+        let holds = |(header, _): &&(BatchHeader, Bytes)| header.next_offset() > offset;
+        let (header, _) = batches.iter().find(holds)?;
+        Some(EntryTime::Exact(header.max_timestamp))
+    }
+
+    fn time_of(&self, _: LogId, _: Offset) -> Result<Option<Timestamp>, ReadError> {
+        Ok(None)
     }
 
     fn trim(&self, id: LogId, start: Offset, done: Box<dyn Completion>) {

@@ -25,6 +25,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct AppendRules {
     pub(crate) batch_bytes_max: usize,
+    /// All batches of one append together (`segment.bytes`).
+    pub(crate) append_bytes_max: usize,
     pub(crate) timestamp_type: TimestampType,
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
@@ -142,6 +144,7 @@ impl AppendRules {
     const fn internal() -> Self {
         Self {
             batch_bytes_max: usize::MAX,
+            append_bytes_max: usize::MAX,
             timestamp_type: TimestampType::CreateTime,
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: i64::MAX,
@@ -246,6 +249,13 @@ fn check_batches(
         if rules.keys_required && !records::all_have_keys(batch)? {
             return Err(AppendError::KeyMissing);
         }
+    }
+    let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
+    if bytes > rules.append_bytes_max {
+        return Err(AppendError::ExceedsSegment {
+            bytes,
+            max: rules.append_bytes_max,
+        });
     }
     Ok(())
 }

@@ -161,3 +161,22 @@ async fn who_waits_to_join_is_told_when_the_broker_ends() {
     assert_eq!(reply, Err(hub::groups::GroupCallError::ShuttingDown));
     assert!(in_time);
 }
+
+#[tokio::test]
+async fn new_limits_of_groups_hold_at_once() {
+    let world = World::new();
+    let access = world.access("dev");
+    let mut settings = world.settings.clone();
+    settings.limits.group_id_bytes_max = 3;
+    let left = world.hub.reload(settings).await.unwrap();
+    assert_eq!(left, Vec::<String>::new());
+    let answer = async |group: &str| access.group(commit(group, "orders", 1)).unwrap().await;
+    let Ok(Reply::CommitOffsets(long)) = answer("four").await else {
+        panic!("commits are answered with commits");
+    };
+    assert_eq!(long, Err(GroupError::InvalidGroupId));
+    let Ok(Reply::CommitOffsets(short)) = answer("two").await else {
+        panic!("commits are answered with commits");
+    };
+    assert!(short.is_ok());
+}

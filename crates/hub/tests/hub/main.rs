@@ -7,6 +7,8 @@ mod groups;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod lag;
+#[cfg(test)]
 mod produce_and_fetch;
 #[cfg(test)]
 mod support;

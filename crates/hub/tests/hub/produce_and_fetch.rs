@@ -197,6 +197,29 @@ async fn batches_that_break_the_topics_rules_are_refused_whole() {
 }
 
 #[tokio::test]
+async fn what_one_request_brings_for_a_partition_must_fit_a_segment() {
+    let world = World::new();
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    let set = |name: &str, value: &str| hub::configs::ConfigChange::Set(name.into(), value.into());
+    let changes = [
+        set("segment.bytes", "1048576"),
+        set("max.message.bytes", "4194304"),
+    ];
+    let altered = access.alter_topic_configs("orders", &changes).await;
+    altered.unwrap();
+    let topic = access.topic_to_send(TopicRef::Name("orders")).unwrap();
+    let partition = topic.partition(PartitionIndex(0)).unwrap();
+    let half = || batch(&["x".repeat(600_000).as_str()]);
+    let exceeding = partition.append(vec![half(), half()], Acks::Durable);
+    assert!(matches!(
+        exceeding,
+        Err(AppendError::ExceedsSegment { max: 1_048_576, .. })
+    ));
+    assert_eq!(send(&access, "orders", half()).await, 0);
+}
+
+#[tokio::test]
 async fn offsets_are_found_by_time_and_log_append_time_is_the_brokers() {
     let world = World::new();
     let access = world.access("dev");

@@ -189,3 +189,95 @@ async fn retention_by_time_moves_the_start() {
     assert_eq!(partition.positions().log_start_offset.0, 1);
     assert_eq!(values(&access, "orders", 1).await, ["new"]);
 }
+
+/// Lets intervals of retention pass until the start is at `offset`, and one more.
+async fn start_comes_to(world: &World, offset: i64) {
+    let partition = wanted(&world.access("dev"), "orders", 0).partition;
+    for turn in 0..100_000 {
+        // The task sets its next time after each pass: one step of the clock may come too early.
+        if turn % 100 == 0 {
+            world.clock.advance(Duration::from_secs(60));
+            if partition.positions().log_start_offset.0 >= offset {
+                break;
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(partition.positions().log_start_offset.0, offset);
+}
+
+async fn world_with(name: &str, value: &str) -> World {
+    let world = World::with(|settings| {
+        settings.namespaces[0].retention = None;
+        settings.storage.retention_interval = Duration::from_secs(60);
+    });
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    let set = ConfigChange::Set(name.to_owned(), value.to_owned());
+    let altered = access.alter_topic_configs("orders", &[set]).await;
+    altered.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn retention_by_size_keeps_at_least_what_it_names_at_every_pass() {
+    let world = world_with("retention.bytes", "25000").await;
+    let access = world.access("dev");
+    let value = "x".repeat(10_000);
+    for _ in 0..6 {
+        send(&access, "orders", batch(&[&value])).await;
+    }
+    start_comes_to(&world, 3).await;
+    // Each append makes room for one more to go, and for no more than that.
+    for start in 4..7 {
+        send(&access, "orders", batch(&[&value])).await;
+        start_comes_to(&world, start).await;
+        assert_eq!(values(&access, "orders", start).await.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn retention_by_time_also_empties_what_was_written_last() {
+    let world = world_with("retention.ms", "1000").await;
+    let access = world.access("dev");
+    for value in ["a", "b"] {
+        send(&access, "orders", batch(&[value])).await;
+    }
+    start_comes_to(&world, 2).await;
+    assert_eq!(
+        wanted(&access, "orders", 2)
+            .partition
+            .positions()
+            .high_watermark
+            .0,
+        2
+    );
+    assert_eq!(send(&access, "orders", batch(&["c"])).await, 2);
+}
+
+#[tokio::test]
+async fn manual_assignments_name_the_one_broker_and_nothing_else() {
+    let world = World::new();
+    let access = world.access("dev");
+    let assigned = |name: &str, brokers: Vec<i32>| NewTopic {
+        name: name.to_owned(),
+        assignments: [(0, brokers)].into(),
+        ..NewTopic::default()
+    };
+    let made = access.create_topic(assigned("ours", vec![0])).await;
+    assert_eq!(made.unwrap().partition_count, 1);
+    for brokers in [vec![1], vec![0, 1], vec![0, 0], vec![]] {
+        let refused = access.create_topic(assigned("theirs", brokers)).await;
+        assert!(refused.is_err());
+    }
+    assert!(
+        access
+            .grow_topic("ours", 2, Some(&[vec![1]]))
+            .await
+            .is_err()
+    );
+    access
+        .grow_topic("ours", 2, Some(&[vec![0]]))
+        .await
+        .unwrap();
+}

@@ -46,11 +46,6 @@ async fn more_than_the_units_allow_is_stored_and_held_back() {
 async fn sustained_excess_raises_the_units_and_they_survive_a_restart() {
     let world = limited(Some(4));
     create(&world.access("dev"), "orders").await;
-    let units = |world: &World| {
-        let mut seen = Seen::default();
-        world.hub.observe(&mut seen);
-        seen.units
-    };
     assert_eq!(units(&world), Some(1));
     for _ in 0..8 {
         for _ in 0..5 {
@@ -62,6 +57,74 @@ async fn sustained_excess_raises_the_units_and_they_survive_a_restart() {
     assert!(raised > 1 && raised <= 4, "{raised}");
     let world = world.restart().await;
     assert_eq!(units(&world), Some(raised));
+}
+
+#[tokio::test]
+async fn an_act_of_management_counts_as_an_event_and_is_not_refused() {
+    let world = limited(None);
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    assert!(send(&world).is_zero());
+    let set = hub::configs::ConfigChange::Set("retention.ms".to_owned(), "1000".to_owned());
+    for _ in 0..2_000 {
+        let altered = access.alter_topic_configs("orders", std::slice::from_ref(&set));
+        altered.await.unwrap();
+    }
+    assert!(send(&world) > Duration::from_millis(900));
+}
+
+fn units(world: &World) -> Option<u32> {
+    let mut seen = Seen::default();
+    world.hub.observe(&mut seen);
+    seen.units
+}
+
+#[tokio::test]
+async fn units_sink_again_where_that_is_configured() {
+    let world = World::with(|settings| {
+        settings.namespaces[0].units = UnitSettings {
+            throughput_units: Some(1),
+            auto_inflate: Some(4),
+            auto_deflate: true,
+            ..UnitSettings::default()
+        };
+    });
+    create(&world.access("dev"), "orders").await;
+    for _ in 0..8 {
+        for _ in 0..5 {
+            send(&world);
+        }
+        world.clock.advance(Duration::from_millis(500));
+    }
+    assert!(units(&world) > Some(1));
+    for _ in 0..4_000 {
+        world.clock.advance(Duration::from_secs(1));
+        tokio::task::yield_now().await;
+        if units(&world) == Some(1) {
+            return;
+        }
+    }
+    panic!("the units stay at {:?}", units(&world));
+}
+
+#[tokio::test]
+async fn beyond_the_timeout_is_told_only_where_that_is_configured() {
+    for refuse in [false, true] {
+        let world = World::with(|settings| {
+            settings.namespaces[0].units = UnitSettings {
+                throughput_units: Some(1),
+                refuse_beyond_timeout: refuse,
+                ..UnitSettings::default()
+            };
+        });
+        create(&world.access("dev"), "orders").await;
+        let access = world.access("dev");
+        let overruns = |bytes, timeout| access.overruns(bytes, 1, Duration::from_secs(timeout));
+        assert!(!overruns(1 << 20, 20), "one second's worth is no excess");
+        assert_eq!(overruns(40 << 20, 20), refuse);
+        assert!(!overruns(40 << 20, 60), "it is over in time");
+        assert!(send(&world).is_zero(), "what was asked is not charged");
+    }
 }
 
 #[derive(Default)]

@@ -47,6 +47,7 @@ pub(super) const fn batch(error: &BatchError) -> ErrorCode {
 pub(super) const fn append(error: &AppendError, topic: TopicRef<'_>) -> ErrorCode {
     match error {
         AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        AppendError::ExceedsSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::BatchCount | AppendError::Control | AppendError::KeyMissing => {
             ErrorCode::InvalidRecord
         }

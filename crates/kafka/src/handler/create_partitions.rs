@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 3 |
 //! | Behaviour | Counts only grow; a topic named more than once is refused, once; needs Manage |
-//! | Differs | Nothing |
+//! | Differs | An assignment can name broker 0 alone; any other is INVALID_REPLICA_ASSIGNMENT, as for an unknown broker |
 //! | Skipped | The timeout: growing takes one commit |
 
 use hub::{

@@ -357,9 +357,10 @@ pub const DEFINITIONS: &[Definition] = &[
         kind: Kind::Int,
         default: "1073741824",
         valid: Valid::AtLeast(1_048_576),
-        effect: Effect::Accepted,
-        documentation: "The size of a segment file. Retention works on the pieces in which records \
-            were committed, which are finer than any segment.",
+        effect: Effect::Honoured,
+        documentation: "The most bytes of records that one request may bring for a partition. \
+            Retention works on the pieces in which records were committed, which are finer than \
+            any segment.",
         synonyms: &["log.segment.bytes"],
     },
     Definition {
@@ -387,7 +388,7 @@ pub const DEFINITIONS: &[Definition] = &[
         valid: Valid::AtLeast(1),
         effect: Effect::Accepted,
         documentation: "How long a segment stays open. Retention doesn't wait for a segment to close, \
-            so records leave no later than they would.",
+            so the newest records leave, too, as soon as they are too old.",
         synonyms: &["log.roll.ms", "log.roll.hours"],
     },
     Definition {

@@ -7,8 +7,8 @@ use model::{
 
 use super::Core;
 use crate::{
-    ReadError, TimestampMatch,
-    partition::{EntryRef, Partition, Run},
+    EntryTime, ReadError, TimestampMatch,
+    partition::{EntryRef, Partition, Recent, Run},
 };
 
 impl Core {
@@ -96,14 +96,33 @@ impl Core {
             let state = partition.lock();
             (state.start, state.runs.clone())
         };
-        let mut excess = runs.iter().map(|run| u64::from(run.bytes)).sum::<u64>();
-        excess = excess.saturating_sub(bytes);
-        for run in &runs {
+        // A run keeps its count until all of it is dead: only entries not trimmed yet are surplus.
+        let mut trimmed = 0;
+        if let Some(first) = runs.first().filter(|run| run.first < start) {
+            let mut live = 0;
+            let _none = self.first_entry(
+                &partition,
+                |other| other.extent == first.extent,
+                |at| {
+                    live += if at.next > start {
+                        u64::from(at.bytes)
+                    } else {
+                        0
+                    };
+                    false
+                },
+            )?;
+            trimmed = u64::from(first.bytes).saturating_sub(live);
+        }
+        let total = runs.iter().map(|run| u64::from(run.bytes)).sum::<u64>();
+        let mut excess = total.saturating_sub(trimmed).saturating_sub(bytes);
+        for (nth, run) in runs.iter().enumerate() {
             if excess == 0 {
                 return Ok(run.first.max(start));
             }
-            if excess >= u64::from(run.bytes) {
-                excess -= u64::from(run.bytes);
+            let live = u64::from(run.bytes) - if nth == 0 { trimmed } else { 0 };
+            if excess >= live {
+                excess -= live;
                 continue;
             }
             // As Kafka does, keep at least what was asked for: stop before going below it.
@@ -111,6 +130,7 @@ impl Core {
                 &partition,
                 |other| other.extent == run.extent,
                 |at| match excess.checked_sub(u64::from(at.bytes)) {
+                    _ if at.next <= start => false,
                     Some(rest) => {
                         excess = rest;
                         false
@@ -121,6 +141,55 @@ impl Core {
             return Ok(kept.map_or(run.first, |at| at.base).max(start));
         }
         Ok(partition.durable_end().max(start))
+    }
+
+    /// The largest time of the entry that holds `offset`, as far as memory knows it.
+    pub(super) fn time_in_memory(&self, id: LogId, offset: Offset) -> Option<EntryTime> {
+        let partition = self.partitions.find(id)?;
+        let state = partition.lock();
+        let after = state
+            .recent
+            .partition_point(|recent| recent.at.next <= offset);
+        // Sealed entries may come before the first recent one.
+        let is_recent = |recent: &Recent| after > 0 || recent.at.base <= offset;
+        if let Some(recent) = state.recent.get(after).filter(|recent| is_recent(recent)) {
+            return Some(EntryTime::Exact(recent.at.max_timestamp));
+        }
+        let after = state.runs.partition_point(|run| run.first <= offset);
+        let run = state.runs.get(after.saturating_sub(1))?;
+        Some(EntryTime::NoLaterThan(run.max_timestamp))
+    }
+
+    /// The largest time of the entry that holds `offset`, else of the first after it.
+    pub(super) fn time_of(
+        &self,
+        id: LogId,
+        offset: Offset,
+    ) -> Result<Option<Timestamp>, ReadError> {
+        if let Some(EntryTime::Exact(time)) = self.time_in_memory(id, offset) {
+            return Ok(Some(time));
+        }
+        let partition = self.partition(id)?;
+        let extents: Vec<_> = {
+            let state = partition.lock();
+            let after = state.runs.partition_point(|run| run.first <= offset);
+            let runs = state.runs.iter().skip(after.saturating_sub(1));
+            runs.map(|run| run.extent).collect()
+        };
+        for extent in extents {
+            // Not sealed when it was looked up above: then it is in memory.
+            if extent > self.extents.sealed_through() {
+                break;
+            }
+            let index = self.index(extent)?;
+            if let Some(at) = index.entries_from(id, offset).next() {
+                return Ok(Some(at.max_timestamp));
+            }
+        }
+        Ok(match self.time_in_memory(id, offset) {
+            Some(EntryTime::Exact(time) | EntryTime::NoLaterThan(time)) => Some(time),
+            None => None,
+        })
     }
 
     /// The first entry that `found` accepts, in the runs that `worth` accepts.

@@ -4,7 +4,7 @@ use model::{LogId, Offset, Timestamp};
 
 use super::support::*;
 use crate::{
-    AppendError, Damage, ReadError, State, TimestampMatch,
+    AppendError, Damage, EntryTime, ReadError, State, TimestampMatch,
     disk::{Fault, SimulatedDisk},
     extent::{index_path, log_path},
     position::ExtentSequence,
@@ -298,12 +298,53 @@ fn searches_by_time_and_size_agree_before_and_after_sealing() {
         assert_eq!(log.oversized_until(ID, size).unwrap(), Offset(0));
         assert_eq!(log.oversized_until(ID, size / 2).unwrap(), Offset(30));
         assert_eq!(log.oversized_until(ID, 0).unwrap(), Offset(60));
+        assert_eq!(log.time_of(ID, Offset(0)).unwrap(), Some(Timestamp(1)));
+        assert_eq!(log.time_of(ID, Offset(43)).unwrap(), Some(Timestamp(421)));
     };
     while log.step_write() || log.step_sync() {}
     check(&log);
+    let exact = |offset| match log.time_in_memory(ID, Offset(offset)) {
+        Some(EntryTime::Exact(Timestamp(time))) => time == offset * 10 + 1,
+        Some(EntryTime::NoLaterThan(Timestamp(time))) => {
+            assert!(time > offset * 10);
+            false
+        }
+        None => panic!("the partition holds records"),
+    };
+    assert!(exact(0) && exact(58));
     log.step_upkeep();
     assert!(log.extents.sealed_through().0 >= 3);
     check(&log);
+    assert!(
+        !exact(0) && exact(58),
+        "what is sealed is known by its extent"
+    );
+}
+
+/// Entries below the start stay in the first extent's count until all of it is dead; taken for
+/// surplus at every pass, they once cost the partition what it should keep.
+#[test]
+fn retention_by_size_comes_to_rest_with_at_least_what_is_to_stay() {
+    for upkeep in [false, true] {
+        let disk = SimulatedDisk::new(DISK_BYTES, 1);
+        let (log, _) = open(&disk);
+        log.create(ID);
+        for _ in 0..20 {
+            log.append_one(ID, 2, 100).1.unwrap();
+        }
+        while log.step_write() || log.step_sync() {}
+        let one = log.partition(ID).unwrap().lock().size_bytes() / 20;
+        let keep = one * 17 + 1;
+        for _ in 0..4 {
+            let start = log.oversized_until(ID, keep).unwrap();
+            assert_eq!(start, Offset(4), "upkeep: {upkeep}");
+            log.trim(ID, start, Note::default().boxed());
+            while log.step_write() || log.step_sync() {}
+            if upkeep {
+                log.step_upkeep();
+            }
+        }
+    }
 }
 
 /// The manifest once promised an append whose sync it had not waited for, because the extent behind
