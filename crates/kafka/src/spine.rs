@@ -46,6 +46,15 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         let reason = session.login.why_unknown();
         return Staged::Close(format!("{api} version {version} {reason}, from {name}"));
     }
+    // Who logs in again may; anything else ends the connection, as Kafka does it (KIP-368).
+    if let Some(lapse) = access
+        .as_ref()
+        .and_then(|access| access.lapse(now.monotonic))
+        && !login::is_open_to_all(api)
+    {
+        let name = session.client_name();
+        return Staged::Close(format!("{api} version {version} {lapse}, from {name}"));
+    }
     if !api.accepts(version) {
         return refuse_version(session, api, &request, now);
     }

@@ -158,6 +158,10 @@ impl Session for KafkaSession {
         }
     }
 
+    fn awaits_login(&self) -> bool {
+        self.session.awaits_login()
+    }
+
     fn describe(&self) -> String {
         self.session.describe()
     }
