@@ -3,6 +3,7 @@
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::select;
 use hub::{Access, observe::RequestResult};
 use model::Now;
 use wire::{
@@ -208,13 +209,14 @@ impl Route {
     }
 }
 
-/// Lets a reply go: at once, or `throttle` after the request came in (at `now`). The connection's
-/// later replies wait behind a late one.
+/// Lets a reply go: at once, or `throttle` after the request came in (at `now`), or when the broker
+/// stops. The connection's later replies wait behind a late one.
 pub(crate) fn stage(kafka: &Kafka, reply: Reply, throttle: Throttle, now: Now) -> Staged {
     if let Throttle::Delay(wait) = throttle {
         let wait = kafka.clock.sleep_until(now.monotonic + wait);
+        let waits_ended = Box::pin(kafka.hub.waits_ended());
         return Staged::Later(Box::pin(async move {
-            wait.await;
+            select(wait, waits_ended).await;
             reply
         }));
     }

@@ -98,6 +98,17 @@ async fn a_refused_login_is_answered_late_and_closed() {
 }
 
 #[tokio::test]
+async fn a_late_answer_is_not_waited_for_when_the_broker_stops() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    client.call(1, &handshake("PLAIN")).await;
+    let staged = client.send(1, &token(plain(&ROOT.replace("ROOTKEY", "WRONG"))));
+    world.hub.end_waits();
+    let reply = settle(staged).await;
+    assert!(reply.close.is_some());
+}
+
+#[tokio::test]
 async fn an_unknown_mechanism_is_told_what_there_is() {
     let world = World::new();
     let mut client = world.connect_as(sasl_peer());
