@@ -2,7 +2,7 @@
 
 use std::{backtrace::Backtrace, io::IsTerminal};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::settings::LogSettings;
@@ -12,7 +12,7 @@ pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
     let filter: Targets = settings
         .filter
         .parse()
-        .with_context(|| format!("log.filter = {:?} is no filter", settings.filter))?;
+        .map_err(|error| anyhow!("log.filter = {:?} is no filter: {error}", settings.filter))?;
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr);
