@@ -28,6 +28,8 @@ async fn what_is_no_frame_is_closed_and_the_log_says_why() {
         let mut stream = world.connect().await;
         stream.write_all(bytes).await.unwrap();
         closed(&mut stream).await;
+        // The server listens for a while to who does not hang up.
+        drop(stream);
         world.log.wait_for(expected).await;
         world.assert_serves().await;
     }
@@ -41,6 +43,7 @@ async fn http_in_the_middle_of_a_conversation_is_only_a_length_too_large() {
     receive(&mut stream).await;
     stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     closed(&mut stream).await;
+    drop(stream);
     world.log.wait_for("exceeds the limit").await;
 }
 
