@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{ProduceRequest, TopicName};
 use kafka_protocol::protocol::StrBytes;
-use wire::codec::encode_request;
+use wire::codec::{decode_request, encode_request};
 use wire::frame::{LENGTH_BYTES, RequestFrame};
 
 use crate::outgoing::Outgoing;
@@ -129,9 +129,10 @@ impl Template {
     /// frame.
     fn batch_positions(&self) -> Result<Vec<usize>> {
         let body = RequestFrame::parse(self.frame.slice(LENGTH_BYTES..))?.body;
-        let request = wire::produce_request::ProduceRequest::decode(PRODUCE_VERSION, &body)?;
-        let topics = request.topics.iter();
-        let records = topics.flat_map(|topic| topic.partitions.iter().map(|p| p.records.as_ref()));
+        let request = decode_request::<ProduceRequest>(PRODUCE_VERSION, &body)?;
+        let topics = request.topic_data.iter();
+        let partitions = topics.flat_map(|topic| &topic.partition_data);
+        let records = partitions.map(|partition| partition.records.as_ref());
         records
             .map(|records| {
                 let records = records.context("a template has records")?;
@@ -255,8 +256,9 @@ mod tests {
         assert_eq!(whole.len(), template.frame_bytes());
         let frame = RequestFrame::parse(whole.slice(LENGTH_BYTES..)).unwrap();
         assert_eq!(frame.correlation_id, patch.correlation_id);
-        let request = wire::produce_request::ProduceRequest::decode(11, &frame.body).unwrap();
-        let partitions = request.topics.into_iter().flat_map(|t| t.partitions);
+        let request = decode_request::<ProduceRequest>(11, &frame.body).unwrap();
+        let topics = request.topic_data.into_iter();
+        let partitions = topics.flat_map(|topic| topic.partition_data);
         partitions
             .map(|p| (p.index, Batch::check(p.records.unwrap()).unwrap()))
             .collect()

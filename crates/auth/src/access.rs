@@ -4,6 +4,8 @@ use std::{fmt, sync::Arc};
 
 use model::{GroupId, Timestamp, TopicName};
 
+use crate::Key;
+
 /// One of Event Hubs' three rights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
@@ -89,6 +91,25 @@ pub struct Principal {
     pub scope: Scope,
     /// When the token ends; none for a key.
     pub expires: Option<Timestamp>,
+    /// The policy's key that was shown, or that signed the token.
+    pub key: Key,
+}
+
+impl Principal {
+    /// Whether this is the same caller: the same policy with the same reach. Its key, its token
+    /// and by now its rights may be others.
+    #[must_use]
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        let same_scope = match (&self.scope, &other.scope) {
+            (Scope::Namespace, Scope::Namespace) => true,
+            (Scope::Hub(ours), Scope::Hub(theirs)) => ours == theirs,
+            (Scope::NarrowedTo(ours), Scope::NarrowedTo(theirs)) => {
+                ours.as_str().eq_ignore_ascii_case(theirs.as_str())
+            }
+            (Scope::Namespace | Scope::Hub(_) | Scope::NarrowedTo(_), _) => false,
+        };
+        same_scope && self.policy == other.policy
+    }
 }
 
 /// What a request touches.
@@ -171,6 +192,7 @@ mod tests {
             rights,
             scope,
             expires: None,
+            key: Key::from("k"),
         })
     }
 

@@ -1,6 +1,6 @@
 //! A shared access key: text that must never be shown and is compared in constant time.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{digest, hmac};
@@ -9,13 +9,13 @@ use subtle::ConstantTimeEq;
 /// A policy's key as it stands in a connection string. Event Hubs signs with the text's own bytes,
 /// so the key is text, even where it looks like base64.
 #[derive(Clone)]
-pub struct Key(String);
+pub struct Key(Arc<str>);
 
 impl Key {
     /// A key of 256 random bits, which the caller provides.
     #[must_use]
     pub fn from_random(bits: [u8; 32]) -> Self {
-        Self(STANDARD.encode(bits))
+        Self(STANDARD.encode(bits).into())
     }
 
     /// The secret itself, for writing it where a person asked for it.
@@ -52,7 +52,7 @@ impl Key {
 
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(text.into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::{NamespaceName, TopicName};
 use thiserror::Error;
 
-use crate::{Key, Rights};
+use crate::{Key, Principal, Rights, Scope};
 
 /// Event Hubs' limit of policies on a namespace, and on each event hub.
 pub const POLICIES_PER_SCOPE_MAX: usize = 12;
@@ -22,7 +22,16 @@ pub struct Policy {
 impl Policy {
     /// Whether either key satisfies the test. Both are always tried, for an even timing.
     pub(crate) fn any_key(&self, test: impl Fn(&Key) -> bool) -> bool {
-        test(&self.primary) | self.secondary.as_ref().is_some_and(test)
+        self.key_that(test).is_some()
+    }
+
+    /// The first key that satisfies the test. Both are always tried, for an even timing.
+    pub(crate) fn key_that(&self, test: impl Fn(&Key) -> bool) -> Option<&Key> {
+        let secondary = self.secondary.as_ref().filter(|key| test(key));
+        if test(&self.primary) {
+            return Some(&self.primary);
+        }
+        secondary
     }
 }
 
@@ -40,7 +49,7 @@ pub enum PolicySetError {
 }
 
 /// A namespace's policies and those of its event hubs. Replaced as a whole when keys change: live
-/// connections keep what they were granted at login.
+/// connections keep what they were granted at login, unless [`PolicySet::still_grant`] is asked.
 #[derive(Clone, Debug)]
 pub struct PolicySet {
     namespace: NamespaceName,
@@ -82,6 +91,21 @@ impl PolicySet {
     #[must_use]
     pub fn hub_policies(&self, hub: &TopicName) -> &[Policy] {
         self.hubs.get(hub).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether these policies still grant what they granted at login, or what others granted in
+    /// their place: the policy stands, with the same rights and the key that was used.
+    #[must_use]
+    pub fn still_grant(&self, principal: &Principal) -> bool {
+        let policies = match &principal.scope {
+            Scope::Hub(owner) => self.hub_policies(owner),
+            Scope::Namespace | Scope::NarrowedTo(_) => self.policies(),
+        };
+        policies.iter().any(|policy| {
+            *policy.name == *principal.policy
+                && policy.rights == principal.rights
+                && policy.any_key(|key| key.matches(&principal.key))
+        })
     }
 
     /// Every policy of that name which a credential for the hub may mean: the hub's own first,

@@ -294,8 +294,8 @@ fn find(
 ) -> Result<Principal, Missing> {
     let mut missing = Missing::Policy;
     for (owner, policy) in policies.candidates(hub, name) {
-        if policy.any_key(&test) {
-            return Ok(principal(policy, owner, hub));
+        if let Some(key) = policy.key_that(&test) {
+            return Ok(principal(policy, key, owner, hub));
         }
         missing = Missing::Key;
     }
@@ -304,6 +304,7 @@ fn find(
 
 fn principal(
     policy: &Policy,
+    key: &Key,
     owner: Option<&model::TopicName>,
     hub: Option<&model::TopicName>,
 ) -> Principal {
@@ -317,6 +318,7 @@ fn principal(
         rights: policy.rights,
         scope,
         expires: None,
+        key: key.clone(),
     }
 }
 

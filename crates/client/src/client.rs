@@ -32,6 +32,12 @@ impl Client {
         &mut self.connection
     }
 
+    /// The broker's certificate, in DER; none without TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.connection.certificate()
+    }
+
     /// What the broker is told to take at most, in milliseconds.
     pub(crate) fn timeout_ms(&self) -> i32 {
         i32::try_from(self.timeout.as_millis()).unwrap_or(i32::MAX)

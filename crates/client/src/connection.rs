@@ -7,6 +7,7 @@ use kafka_protocol::{
     messages::{SaslAuthenticateRequest, SaslHandshakeRequest},
     protocol::StrBytes,
 };
+use rustls_pki_types::CertificateDer;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -34,6 +35,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 /// An open, logged-in connection.
 pub struct Connection {
     stream: Box<dyn Stream>,
+    certificate: Option<CertificateDer<'static>>,
     client_id: String,
     timeout: Duration,
     versions: BTreeMap<i16, VersionRange>,
@@ -56,9 +58,13 @@ impl Connection {
     /// The step that failed.
     pub async fn open(target: &Target) -> Result<Self, ConnectError> {
         let address = target.address();
-        let stream = within(target, connect(target)).await??;
+        let Opened {
+            stream,
+            certificate,
+        } = within(target, connect(target)).await??;
         let mut connection = Self {
             stream,
+            certificate,
             client_id: target.client_id.clone(),
             timeout: target.timeout,
             versions: BTreeMap::new(),
@@ -75,6 +81,12 @@ impl Connection {
             connection.log_in(login, &address).await?;
         }
         Ok(connection)
+    }
+
+    /// The broker's certificate, in DER; none without TLS.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&[u8]> {
+        self.certificate.as_deref()
     }
 
     /// The versions of an API that the broker speaks.
@@ -221,14 +233,22 @@ impl Connection {
     }
 }
 
-async fn connect(target: &Target) -> Result<Box<dyn Stream>, ConnectError> {
+struct Opened {
+    stream: Box<dyn Stream>,
+    certificate: Option<CertificateDer<'static>>,
+}
+
+async fn connect(target: &Target) -> Result<Opened, ConnectError> {
     let tls = match &target.tls {
         Some(trust) => Some(Tls::new(trust, &target.host)?),
         None => None,
     };
     let socket = connect_socket(target).await?;
     let Some(tls) = tls else {
-        return Ok(Box::new(socket));
+        return Ok(Opened {
+            stream: Box::new(socket),
+            certificate: None,
+        });
     };
     let connector = TlsConnector::from(tls.config);
     let stream = connector
@@ -238,7 +258,12 @@ async fn connect(target: &Target) -> Result<Box<dyn Stream>, ConnectError> {
             address: target.address(),
             source,
         })?;
-    Ok(Box::new(stream))
+    let shown = stream.get_ref().1.peer_certificates();
+    let leaf = shown.and_then(|chain| chain.first());
+    Ok(Opened {
+        certificate: leaf.map(|leaf| leaf.clone().into_owned()),
+        stream: Box::new(stream),
+    })
 }
 
 /// Tries every address of the host; the last failure is the one that is told.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use kafka_protocol::messages::{
-    ProduceRequest,
+    InitProducerIdRequest, ProduceRequest,
     produce_request::{PartitionProduceData, TopicProduceData},
 };
 
@@ -29,6 +29,19 @@ pub struct Produced {
 }
 
 impl Client {
+    /// A new idempotent producer's id.
+    ///
+    /// # Errors
+    /// No answer, or the caller may not send.
+    pub async fn init_producer_id(&mut self) -> Result<i64, CallError> {
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(self.timeout_ms());
+        let answer = self.call(&request).await?;
+        CallError::check(|| "producer id".to_owned(), answer.error_code, None)?;
+        Ok(answer.producer_id.0)
+    }
+
     /// Sends a batch (of `model::batch::BatchBuilder`).
     ///
     /// # Errors

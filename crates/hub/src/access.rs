@@ -10,7 +10,9 @@
 //! | Manage | create, delete, grow, alter configurations, delete groups, offsets and records |
 //! | any | describe |
 
-use std::{sync::Arc, time::Instant};
+mod standing;
+
+use std::sync::Arc;
 
 use auth::{Caller, Resource, Right};
 use model::{LeaderEpoch, NamespaceName, PartitionIndex, TopicId, TopicName};
@@ -18,6 +20,8 @@ use quota::Direction;
 use thiserror::Error;
 use tracing::{info, warn};
 
+pub use self::standing::Lapse;
+pub(crate) use self::standing::Standing;
 use crate::{
     core::Core,
     groups::{Command, GroupCallError, GroupReply},
@@ -42,7 +46,7 @@ struct Inner {
     namespace: Arc<Namespace>,
     caller: Caller,
     endpoint_host: Option<String>,
-    expires: Option<Instant>,
+    standing: Standing,
 }
 
 /// How a request names a topic.
@@ -90,7 +94,7 @@ impl Access {
         namespace: Arc<Namespace>,
         caller: Caller,
         endpoint_host: Option<String>,
-        expires: Option<Instant>,
+        standing: Standing,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -98,7 +102,7 @@ impl Access {
                 namespace,
                 caller,
                 endpoint_host,
-                expires,
+                standing,
             }),
         }
     }
@@ -161,12 +165,6 @@ impl Access {
     #[must_use]
     pub fn endpoint_host(&self) -> Option<&str> {
         self.inner.endpoint_host.as_deref()
-    }
-
-    /// When the login ends (a token's expiry), for SaslAuthenticate's session lifetime.
-    #[must_use]
-    pub fn expires(&self) -> Option<Instant> {
-        self.inner.expires
     }
 
     /// A name for logs: the policy, or `anonymous`.

@@ -1,7 +1,14 @@
 //! The file against what is there: absent event hubs are created, larger counts grow, smaller ones
 //! warn, named settings win, removal deletes nothing.
 
-use std::{collections::BTreeMap, num::NonZeroU32, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    num::NonZeroU32,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use auth::{Key, Policy, PolicySet, PolicySetError, Right, Rights};
 use model::{NamespaceId, NamespaceName};
@@ -135,6 +142,7 @@ impl Core {
             meter: std::sync::Mutex::new(meter(&settings.units, None, now)),
             settings: arc_swap::ArcSwap::from_pointee(settings),
             policies: arc_swap::ArcSwap::from_pointee(no_policies),
+            policies_version: AtomicU64::new(0),
             topics: std::sync::RwLock::new(topics),
             groups,
             requests: RequestCounters::default(),
@@ -220,6 +228,8 @@ impl Core {
     ) {
         let before = namespace.settings.swap(Arc::clone(settings));
         namespace.policies.store(Arc::new(policies));
+        // Last, so that whoever sees the new number sees what it stands for.
+        namespace.policies_version.fetch_add(1, Ordering::Release);
         self.configure_units(namespace, settings, before.units != settings.units);
         let limits = self.limits.load();
         for topic in namespace.topics() {

@@ -190,6 +190,15 @@ impl Hub {
         }
     }
 
+    /// Completes once nobody is to be kept waiting any more.
+    pub fn waits_ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut draining = self.core.draining.subscribe();
+        async move {
+            // Its sender lives as long as the hub: without it nobody waits either.
+            drop(draining.wait_for(|draining| *draining).await);
+        }
+    }
+
     /// Wakes all who wait, ends the tasks, makes everything durable and closes the log, within
     /// `limit`. Gives whether all went well and in time.
     pub async fn shutdown(&self, limit: Duration) -> bool {

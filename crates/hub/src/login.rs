@@ -1,13 +1,16 @@
 //! Login: which namespace, which caller.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use auth::{Caller, FAILED_LOGIN_HOLD, MECHANISM_PLAIN};
 use bytes::Bytes;
 use model::{NamespaceName, Now, Timestamp};
 use thiserror::Error;
 
-use crate::{Access, Hub, core::Core, namespace::Namespace};
+use crate::{Access, Hub, access::Standing, core::Core, namespace::Namespace};
 
 /// What is known of a connection before anyone has logged in.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +25,8 @@ pub struct Origin {
 pub struct Login {
     core: Arc<Core>,
     origin: Origin,
+    /// The caller so far, whom a new login may only renew.
+    before: Option<Access>,
 }
 
 /// What a step of the exchange led to.
@@ -52,12 +57,17 @@ pub struct UnknownMechanism {
 const MECHANISMS: &[&str] = &[MECHANISM_PLAIN];
 
 impl Hub {
-    /// Begins a SASL exchange (SaslHandshake). Also on a connection that has logged in before: its
-    /// client renews a token.
+    /// Begins a SASL exchange (SaslHandshake). Where a caller has logged in before, its client
+    /// renews a token (KIP-368), which must not make another caller of it.
     ///
     /// # Errors
     /// The mechanism is not offered.
-    pub fn login(&self, mechanism: &str, origin: Origin) -> Result<Login, UnknownMechanism> {
+    pub fn login(
+        &self,
+        mechanism: &str,
+        origin: Origin,
+        before: Option<Access>,
+    ) -> Result<Login, UnknownMechanism> {
         if mechanism != MECHANISM_PLAIN {
             return Err(UnknownMechanism {
                 offered: MECHANISMS,
@@ -66,6 +76,7 @@ impl Hub {
         Ok(Login {
             core: Arc::clone(&self.core),
             origin,
+            before,
         })
     }
 
@@ -85,7 +96,7 @@ impl Hub {
             namespace,
             Caller::Anonymous,
             None,
-            None,
+            Standing::default(),
         ))
     }
 }
@@ -105,10 +116,23 @@ impl Login {
     /// # Errors
     /// The login is refused; the connection is closed after the answer.
     pub fn step(self, token: &[u8]) -> Result<LoginStep, LoginError> {
-        let access = self.verify(token).map_err(|error| LoginError {
-            message: error.to_string(),
+        let refused = |message: String| LoginError {
+            message,
             delay: FAILED_LOGIN_HOLD,
-        })?;
+        };
+        let access = self
+            .verify(token)
+            .map_err(|error| refused(error.to_string()))?;
+        if let Some(before) = &self.before
+            && !before.is_same_caller(&access)
+        {
+            return Err(refused(format!(
+                "a connection that logs in again stays with its policy ({:?} in namespace {}) and \
+                 its event hub; another needs another connection",
+                before.principal(),
+                before.namespace(),
+            )));
+        }
         Ok(LoginStep::Done(Box::new(access), Bytes::new()))
     }
 
@@ -121,6 +145,8 @@ impl Login {
             .resolve([Some(host.as_str()), server_name, listener])
             .ok_or(auth::LoginError::NoNamespace)?;
         let now = self.core.clock.now();
+        // Read first: policies that are replaced meanwhile are looked at once more.
+        let version = namespace.policies_version.load(Ordering::Acquire);
         let principal = login.verify(&namespace.policies.load(), now.wall)?;
         let expires = principal.expires.map(|expires| instant(now, expires));
         let owned = namespaces
@@ -131,7 +157,7 @@ impl Login {
             namespace,
             Caller::Principal(principal),
             owned.then_some(host),
-            expires,
+            Standing::new(expires, version),
         ))
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, HashMap},
     num::NonZeroU32,
-    sync::{Arc, Mutex, RwLock},
+    sync::{Arc, Mutex, RwLock, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -31,6 +31,8 @@ pub(crate) struct Namespace {
     pub(crate) cluster_id: String,
     pub(crate) settings: ArcSwap<NamespaceSettings>,
     pub(crate) policies: ArcSwap<PolicySet>,
+    /// Rises after policies or settings were replaced.
+    pub(crate) policies_version: AtomicU64,
     pub(crate) topics: RwLock<TopicTable>,
     pub(crate) groups: Groups,
     pub(crate) meter: Mutex<Meter>,

@@ -111,6 +111,9 @@ pub struct NamespaceSettings {
     pub partition_count: i32,
     /// Retention of an event hub whose creator does not say; `None` keeps everything.
     pub retention: Option<Duration>,
+    /// Whether a reload that withdraws a key, a policy or a right ends the connections that
+    /// logged in with it, or leaves them what they have (Event Hubs' way).
+    pub disconnect_revoked: bool,
     pub policies: Vec<PolicySettings>,
     pub event_hubs: Vec<EventHubSettings>,
 }
@@ -126,6 +129,7 @@ impl NamespaceSettings {
             auto_create: true,
             partition_count: 4,
             retention: Some(Duration::from_secs(7 * 24 * 60 * 60)),
+            disconnect_revoked: false,
             policies: Vec::new(),
             event_hubs: Vec::new(),
         }

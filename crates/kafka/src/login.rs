@@ -5,7 +5,10 @@
 //!  listener with login:    Handshake --SaslHandshake 1--> Wrapped --SaslAuthenticate--> LoggedIn
 //!                                    --SaslHandshake 0--> Raw     --token frame-------> LoggedIn
 //! ```
-//! A caller who is logged in may begin again (KIP-368); who failed once is finished.
+//! A caller who is logged in may begin again (KIP-368), and stays the same caller; who failed once
+//! is finished. A login ends with its token: nothing but a new one is served from then on.
+
+use std::time::Instant;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use hub::{
@@ -55,8 +58,11 @@ pub(crate) enum HandshakeError {
 
 /// What a token led to.
 pub(crate) enum TokenOutcome {
-    /// These bytes go back; the exchange goes on or is done.
-    Accepted(Bytes),
+    /// These bytes go back; the exchange goes on or is done, until a token's end if one was shown.
+    Accepted {
+        bytes: Bytes,
+        expires: Option<Instant>,
+    },
     Refused(LoginError),
     /// No exchange is open.
     State,
@@ -109,7 +115,7 @@ impl Login {
             Step::Handshake => {}
         }
         let exchange = hub
-            .login(mechanism, origin(peer))
+            .login(mechanism, origin(peer), self.access.clone())
             .map_err(HandshakeError::Mechanism)?;
         self.step = match framing {
             Framing::Raw => Step::Raw(exchange),
@@ -134,12 +140,16 @@ impl Login {
                     Framing::Raw => Step::Raw(exchange),
                     Framing::Wrapped => Step::Wrapped(exchange),
                 };
-                TokenOutcome::Accepted(bytes)
+                TokenOutcome::Accepted {
+                    bytes,
+                    expires: None,
+                }
             }
             Ok(LoginStep::Done(access, bytes)) => {
                 self.step = Step::Handshake;
+                let expires = access.expires();
                 self.access = Some(*access);
-                TokenOutcome::Accepted(bytes)
+                TokenOutcome::Accepted { bytes, expires }
             }
             Err(error) => {
                 // Who fails to log in again is nobody, until the connection ends.
@@ -176,7 +186,7 @@ fn origin(peer: &Peer) -> Origin {
 /// no field for an error, so a refusal is a closed connection.
 pub(crate) fn raw_token(session: &mut SessionState, token: &[u8], now: Now) -> Staged {
     match session.login.token(token) {
-        TokenOutcome::Accepted(bytes) => Staged::Ready(Reply {
+        TokenOutcome::Accepted { bytes, .. } => Staged::Ready(Reply {
             chunks: vec![length_prefixed(&bytes)],
             ..Reply::default()
         }),

@@ -179,6 +179,12 @@ impl Session {
         std::mem::take(&mut self.state.pause)
     }
 
+    /// Whether the listener asks for a login and none has succeeded yet.
+    #[must_use]
+    pub fn awaits_login(&self) -> bool {
+        self.state.peer.sasl_required && self.state.login.access().is_none()
+    }
+
     /// Who is at the other end, for the log.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -3,6 +3,7 @@
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::future::select;
 use hub::{Access, observe::RequestResult};
 use model::Now;
 use wire::{
@@ -45,6 +46,15 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         let name = session.client_name();
         let reason = session.login.why_unknown();
         return Staged::Close(format!("{api} version {version} {reason}, from {name}"));
+    }
+    // Who logs in again may; anything else ends the connection, as Kafka does it (KIP-368).
+    if let Some(lapse) = access
+        .as_ref()
+        .and_then(|access| access.lapse(now.monotonic))
+        && !login::is_open_to_all(api)
+    {
+        let name = session.client_name();
+        return Staged::Close(format!("{api} version {version} {lapse}, from {name}"));
     }
     if !api.accepts(version) {
         return refuse_version(session, api, &request, now);
@@ -199,13 +209,14 @@ impl Route {
     }
 }
 
-/// Lets a reply go: at once, or `throttle` after the request came in (at `now`). The connection's
-/// later replies wait behind a late one.
+/// Lets a reply go: at once, or `throttle` after the request came in (at `now`), or when the broker
+/// stops. The connection's later replies wait behind a late one.
 pub(crate) fn stage(kafka: &Kafka, reply: Reply, throttle: Throttle, now: Now) -> Staged {
     if let Throttle::Delay(wait) = throttle {
         let wait = kafka.clock.sleep_until(now.monotonic + wait);
+        let waits_ended = Box::pin(kafka.hub.waits_ended());
         return Staged::Later(Box::pin(async move {
-            wait.await;
+            select(wait, waits_ended).await;
             reply
         }));
     }

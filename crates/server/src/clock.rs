@@ -18,7 +18,8 @@ pub fn now() -> Now {
             i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
         });
     Now {
-        monotonic: Instant::now(),
+        // The machine's own, except where a test has tokio's clock stand still.
+        monotonic: tokio::time::Instant::now().into_std(),
         wall: Timestamp(wall),
     }
 }

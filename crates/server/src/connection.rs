@@ -56,6 +56,8 @@ pub(crate) struct Connection<I, S> {
     /// A request has decided the connection's end; none after it is taken.
     decided: bool,
     muted_until: Option<Instant>,
+    /// When the client must have logged in; none once it has.
+    login_until: Option<Instant>,
     /// The last look at the socket was withheld, for our reasons, not the client's.
     paused: bool,
     /// When something last arrived or left.
@@ -93,8 +95,12 @@ impl Future for Pending {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
-    pub(crate) fn new(io: I, session: S, shared: Arc<Shared>) -> Self {
+    /// A connection that was accepted at `opened`.
+    pub(crate) fn new(io: I, session: S, shared: Arc<Shared>, opened: Instant) -> Self {
         let now = clock::now().monotonic;
+        let login_until = session
+            .awaits_login()
+            .then(|| opened + shared.limits.login_timeout);
         let timer_at = now + shared.limits.idle_timeout;
         Self {
             io,
@@ -107,6 +113,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
             ending: None,
             decided: false,
             muted_until: None,
+            login_until,
             paused: false,
             last_activity: now,
             last_write: now,
@@ -289,6 +296,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
         let in_order = self.replies.is_empty() && self.held.is_none();
         let staged = self.session.dispatch(bytes, clock::now());
         self.decided = staged.decides();
+        if self.login_until.is_some() && !self.session.awaits_login() {
+            self.login_until = None;
+        }
         let pause = self.session.take_pause();
         self.mute(pause, now);
         let (reply, share) = match staged {
@@ -354,6 +364,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
             stall(self.last_write, limit, End::WriteStalled)
         });
         let muted = self.muted_until.map(|until| (until, None));
+        let login = self
+            .login_until
+            .map(|until| (until, Some(End::LoginTooSlow(limits.login_timeout))));
         let waits_for_client = !self.paused && !self.reader.is_reserving();
         let frame = self.reader.under_way.filter(|_| waits_for_client);
         let stalled = frame.map(|times| {
@@ -363,7 +376,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
         let slow = frame.map(|times| stall(times.began, limits.frame_timeout, End::FrameTooSlow));
         let is_idle = waits_for_client && frame.is_none() && self.replies.is_empty();
         let idle = is_idle.then(|| stall(self.last_activity, limits.idle_timeout, End::Idle));
-        [writing, muted, stalled, slow, idle]
+        [writing, muted, login, stalled, slow, idle]
             .into_iter()
             .flatten()
             .min_by_key(|(deadline, _)| *deadline)
@@ -371,3 +384,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
             .unwrap_or((now + limits.idle_timeout, None))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,8 @@ pub enum End {
     FrameTooSlow(Duration),
     #[error("the client took in nothing for {0:?} while replies waited for it")]
     WriteStalled(Duration),
+    #[error("no login within {0:?} of connecting")]
+    LoginTooSlow(Duration),
     #[error("the TLS handshake took longer than {0:?}")]
     HandshakeTooSlow(Duration),
     #[error("the TLS handshake failed: {0}")]

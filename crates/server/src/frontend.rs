@@ -35,6 +35,11 @@ pub trait Session: Send + 'static {
         Duration::ZERO
     }
 
+    /// Whether the client has yet to log in.
+    fn awaits_login(&self) -> bool {
+        false
+    }
+
     /// Who is at the other end, for the log.
     fn describe(&self) -> String;
 }

@@ -11,8 +11,8 @@ use model::Now;
 use prometheus::{Histogram, HistogramOpts, HistogramVec};
 
 use crate::{
-    Frontend, Peer, Reply, Session, Staged, clock,
-    metrics::{Metrics, RegisterError},
+    Bound, Frontend, Limits, Peer, Reply, Running, Session, Staged, clock,
+    metrics::{ConnectionMetrics, Metrics, RegisterError},
 };
 
 /// Upper bounds in seconds: from a cached read to a long poll.
@@ -78,6 +78,20 @@ impl LatencyMetrics {
             Some(&FETCH) => Some(&self.fetch),
             Some(_) | None => None,
         }
+    }
+}
+
+impl Bound {
+    /// Begins to accept Kafka connections. Not generic, so that the connections' code is compiled
+    /// in this crate, as fast as the rest of it.
+    #[must_use]
+    pub fn serve_kafka(
+        self,
+        frontend: &Arc<KafkaFrontend>,
+        limits: Limits,
+        metrics: &ConnectionMetrics,
+    ) -> Running {
+        self.serve(frontend, limits, metrics)
     }
 }
 
@@ -156,6 +170,10 @@ impl Session for KafkaSession {
                 reply.into()
             })),
         }
+    }
+
+    fn awaits_login(&self) -> bool {
+        self.session.awaits_login()
     }
 
     fn describe(&self) -> String {

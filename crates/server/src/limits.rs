@@ -21,6 +21,8 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// How long a TLS handshake may take.
     pub handshake_timeout: Duration,
+    /// How long a client may take to log in, its TLS handshake included, where a login is due.
+    pub login_timeout: Duration,
     /// How long a frame may pause between two of its bytes.
     pub frame_stall_timeout: Duration,
     /// How long a frame may take as a whole.
@@ -42,6 +44,7 @@ impl Default for Limits {
             outgoing_bytes_per_connection_max: 1 << 20,
             idle_timeout: Duration::from_secs(600),
             handshake_timeout: Duration::from_secs(10),
+            login_timeout: Duration::from_secs(30),
             frame_stall_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(600),
             write_stall_timeout: Duration::from_secs(60),

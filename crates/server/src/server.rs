@@ -1,6 +1,11 @@
 //! The listeners at work: accepting, counting, handshakes, and an orderly end.
 
-use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use socket2::{SockRef, TcpKeepalive};
@@ -274,14 +279,24 @@ impl<F: Frontend> Listener<F> {
     /// handshake and the goodbye have memory of their own, for as long as they last.
     async fn serve(&self, stream: TcpStream, remote: SocketAddr) {
         let open = self.metrics.open();
-        let local = stream.local_addr().unwrap_or(remote);
+        let accepted = Accepted {
+            remote,
+            local: stream.local_addr().unwrap_or(remote),
+            at: clock::now().monotonic,
+        };
         prepare(&stream);
         let name = &self.settings.name;
         debug!(listener = name, %remote, "connection opened");
         let (end, who) = match &self.tls {
-            None => converse(self.open(stream, remote, local, None), self.phases.clone()).await,
+            None => converse(self.open(stream, accepted, None), self.phases.clone()).await,
             Some(Tls(acceptor)) => {
-                match Box::pin(self.handshake(acceptor, stream, remote, local)).await {
+                // A handshake can be dropped at any point: nobody is owed anything yet.
+                let mut phases = self.phases.clone();
+                let shaken = tokio::select! {
+                    shaken = Box::pin(self.handshake(acceptor, stream, accepted)) => shaken,
+                    () = phases.reach(Phase::Drain) => Err(End::Drained),
+                };
+                match shaken {
                     Ok(connection) => converse(connection, self.phases.clone()).await,
                     Err(end) => (end, String::new()),
                 }
@@ -299,8 +314,7 @@ impl<F: Frontend> Listener<F> {
         &self,
         acceptor: &TlsAcceptor,
         stream: TcpStream,
-        remote: SocketAddr,
-        local: SocketAddr,
+        accepted: Accepted,
     ) -> Result<Box<Connection<TlsStream<TcpStream>, F::Session>>, End> {
         let limit = self.shared.limits.handshake_timeout;
         let handshake = async {
@@ -316,24 +330,32 @@ impl<F: Frontend> Listener<F> {
             .await
             .unwrap_or(Err(End::HandshakeTooSlow(limit)))?;
         let server_name = stream.get_ref().1.server_name().map(str::to_owned);
-        Ok(self.open(stream, remote, local, server_name))
+        Ok(self.open(stream, accepted, server_name))
     }
 
     fn open<I: AsyncRead + AsyncWrite + Unpin>(
         &self,
         io: I,
-        remote: SocketAddr,
-        local: SocketAddr,
+        accepted: Accepted,
         tls_server_name: Option<String>,
     ) -> Box<Connection<I, F::Session>> {
         let session = self.frontend.open(Peer {
-            remote,
-            local,
+            remote: accepted.remote,
+            local: accepted.local,
             listener: Arc::clone(&self.settings),
             tls_server_name,
         });
-        Box::new(Connection::new(io, session, Arc::clone(&self.shared)))
+        let shared = Arc::clone(&self.shared);
+        Box::new(Connection::new(io, session, shared, accepted.at))
     }
+}
+
+/// What accepting tells of a connection.
+#[derive(Clone, Copy)]
+struct Accepted {
+    remote: SocketAddr,
+    local: SocketAddr,
+    at: Instant,
 }
 
 /// Serves until the client, the server or a fault ends it; gives the end and who it was.

@@ -113,11 +113,15 @@ pub fn verify(
     dir: &Path,
     visit: &mut dyn FnMut(VerifyEvent),
 ) -> Result<VerifySummary, VerifyError> {
+    verify_on(&open(dir)?, visit)
+}
+
+fn open(dir: &Path) -> Result<RealDisk, VerifyError> {
     if !dir.join(LOG_DIR).is_dir() {
         let name = dir.display().to_string();
         return Err(VerifyError::NotADataDirectory(name));
     }
-    verify_on(&RealDisk::new(dir)?, visit)
+    Ok(RealDisk::new(dir)?)
 }
 
 /// As [`verify`], on any disk.
@@ -128,9 +132,21 @@ pub fn verify_on(
     disk: &dyn Disk,
     visit: &mut dyn FnMut(VerifyEvent),
 ) -> Result<VerifySummary, VerifyError> {
+    walk(disk, visit, &mut |_, _| {})
+}
+
+/// Sees a sound entry and its batches.
+type Batches<'a> = dyn FnMut(&EntryHeader, &[u8]) + 'a;
+
+fn walk(
+    disk: &dyn Disk,
+    visit: &mut dyn FnMut(VerifyEvent),
+    batches: &mut Batches<'_>,
+) -> Result<VerifySummary, VerifyError> {
     let mut verifier = Verifier {
         disk,
         visit,
+        batches,
         summary: VerifySummary::default(),
     };
     let manifest = verifier.manifest()?;
@@ -168,9 +184,31 @@ pub fn verify_on(
     Ok(verifier.summary)
 }
 
+/// Gives the batches of one partition, entry by entry in the order of the log, to `visit`: all that
+/// is sound, also what was trimmed and not yet given back.
+///
+/// A log that is in use can be read too.
+///
+/// # Errors
+/// The directory is none of ours, or could not be read.
+pub fn read_batches(
+    dir: &Path,
+    id: LogId,
+    visit: &mut dyn FnMut(&[u8]),
+) -> Result<(), VerifyError> {
+    let nothing = &mut |_| {};
+    let mut batches = |header: &EntryHeader, body: &[u8]| {
+        if header.id == id && header.kind == EntryKind::Batches {
+            visit(body);
+        }
+    };
+    walk(&open(dir)?, nothing, &mut batches).map(drop)
+}
+
 struct Verifier<'a> {
     disk: &'a dyn Disk,
     visit: &'a mut dyn FnMut(VerifyEvent),
+    batches: &'a mut Batches<'a>,
     summary: VerifySummary,
 }
 
@@ -223,6 +261,8 @@ impl Verifier<'_> {
             match scan.next() {
                 Found::Entry(header) => {
                     with_batches += u64::from(header.kind == EntryKind::Batches);
+                    let body = scan.body(&header);
+                    (self.batches)(&header, body);
                     self.tell(VerifyEvent::Entry(facts(&header)));
                 }
                 Found::End(header) => {

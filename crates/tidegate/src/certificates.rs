@@ -10,6 +10,7 @@
 
 mod der;
 mod truststore;
+mod validity;
 
 use std::{
     collections::BTreeSet,
@@ -25,6 +26,7 @@ use rcgen::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime, pem::PemObject};
 
+pub(crate) use self::validity::not_after;
 use crate::{
     files::{self, Readers},
     settings::Settings,

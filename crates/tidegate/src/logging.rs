@@ -2,15 +2,17 @@
 
 use std::{backtrace::Backtrace, io::IsTerminal};
 
-use anyhow::Context;
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use anyhow::{Context, anyhow};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::settings::LogSettings;
 
 /// Puts the log in place for the life of the process.
 pub(crate) fn start(settings: &LogSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.filter)
-        .with_context(|| format!("log.filter = {:?} is no filter", settings.filter))?;
+    let filter: Targets = settings
+        .filter
+        .parse()
+        .map_err(|error| anyhow!("log.filter = {:?} is no filter: {error}", settings.filter))?;
     let terminal = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let registry = tracing_subscriber::registry().with(filter);
     let layer = fmt::layer().with_writer(std::io::stderr);

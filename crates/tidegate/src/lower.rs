@@ -72,6 +72,7 @@ pub(crate) fn server_limits(settings: &Settings) -> server::Limits {
         outgoing_bytes_per_connection_max: bytes(limits.outgoing_bytes_per_connection_max),
         idle_timeout: limits.idle_timeout,
         handshake_timeout: limits.handshake_timeout,
+        login_timeout: limits.login_timeout,
         frame_stall_timeout: limits.frame_stall_timeout,
         frame_timeout: limits.frame_timeout,
         write_stall_timeout: limits.write_stall_timeout,
@@ -150,6 +151,7 @@ fn lower_namespace(
             Retention::For(span) => Some(span),
             Retention::Unlimited => None,
         },
+        disconnect_revoked: namespace.disconnect_revoked,
         policies: policies(&namespace.policies, place, secrets)?,
         event_hubs: namespace
             .event_hubs

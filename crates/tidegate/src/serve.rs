@@ -6,6 +6,7 @@
 //!                                                                       SIGTERM: drain, close
 //! ```
 
+mod advice;
 mod reload;
 mod signals;
 mod watched;
@@ -139,6 +140,7 @@ impl Prepared {
         let open = move || {
             let started = server::clock::now().monotonic;
             let hub = hub::Hub::open(&data_dir, settings, Arc::new(SystemClock))
+                .map_err(advice::explained)
                 .with_context(|| format!("open the data directory {}", data_dir.display()))?;
             let took = server::clock::now().monotonic - started;
             info!(data_dir = %data_dir.display(), took_ms = millis(took), "the log is open");
@@ -158,7 +160,7 @@ impl Prepared {
         let kafka = kafka::Kafka::new(Arc::clone(hub), clock, limits);
         let frontend = Arc::new(KafkaFrontend::new(kafka, watched.latency.clone()));
         let limits = lower::server_limits(&self.settings);
-        bound.serve(&frontend, limits, &watched.connections)
+        bound.serve_kafka(&frontend, limits, &watched.connections)
     }
 
     fn describe(&self, addresses: &[(String, std::net::SocketAddr)], admin: String) -> Runtime {

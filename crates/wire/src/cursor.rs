@@ -61,10 +61,6 @@ impl<'a> Cursor<'a> {
         self.array().map(i64::from_be_bytes)
     }
 
-    pub(crate) fn u128(&mut self) -> Result<u128, ShapeError> {
-        self.array().map(u128::from_be_bytes)
-    }
-
     /// A variable-length number of at most 32 bits. A number padded with empty groups is read, as
     /// Kafka does: writers that reserve room for a length make such numbers. One of more than 32
     /// bits is refused; the library behind the check would drop its upper bits.

@@ -7,7 +7,6 @@
 //! | [`shape`] | the proof that a body's lengths and counts are true, before it is decoded |
 //! | [`codec`] | checked bytes to messages and back: `kafka-protocol`, and ours where it lacks |
 //! | [`api_versions`] | the ApiVersions request with what 4.4 added |
-//! | [`produce_request`] | a Produce request as the handler wants it |
 //! | [`fetch_response`] | the Fetch response as a skeleton around uncopied records |
 //! | [`error_code`] | every error number, its name, and whether to try again |
 //!
@@ -27,7 +26,6 @@ pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
 mod newest;
-pub mod produce_request;
 mod put;
 pub mod shape;
 mod topic_ids;

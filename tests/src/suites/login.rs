@@ -13,6 +13,14 @@ pub(super) const SUITE: Suite = Suite {
         Scenario::new("before login only the login is looked at", before),
         Scenario::new("a failed login says what was wrong, and no key", failures),
         Scenario::new("after SaslHandshake 0 the token comes bare", bare_token),
+        Scenario::new(
+            "who never logs in is closed, and the log says why",
+            no_login,
+        ),
+        Scenario::new(
+            "a reload ends the connections of a withdrawn key where asked",
+            withdrawn_key,
+        ),
     ],
 };
 
@@ -22,6 +30,10 @@ const SASL_AUTHENTICATION_FAILED: i16 = 58;
 /// A listener with login and without TLS, so that its bytes can be written by hand; returns its
 /// address and a connection string.
 fn listener(stage: &mut Stage<'_>) -> Result<(String, String)> {
+    listener_with(stage, Configuration::default())
+}
+
+fn listener_with(stage: &mut Stage<'_>, configuration: Configuration) -> Result<(String, String)> {
     let extra = ExtraListener {
         name: "bare",
         security: "sasl_plaintext",
@@ -29,7 +41,7 @@ fn listener(stage: &mut Stage<'_>) -> Result<(String, String)> {
     };
     let configuration = Configuration {
         listeners: vec![extra],
-        ..Configuration::default()
+        ..configuration
     };
     let broker = stage.configured(configuration)?;
     Ok((
@@ -172,4 +184,64 @@ fn bare_token(stage: &mut Stage<'_>) -> Result<()> {
         "a wrong token is answered"
     );
     Ok(())
+}
+
+/// A connection's end is in the log once its socket is closed.
+fn await_log(stage: &mut Stage<'_>, words: &str) -> Result<()> {
+    while !stage.own_broker()?.log()?.contains(words) {
+        ensure!(!stage.deadline().passed(), "the log doesn't say: {words}");
+    }
+    Ok(())
+}
+
+fn no_login(stage: &mut Stage<'_>) -> Result<()> {
+    let configuration = Configuration {
+        limits: "login_timeout = \"500ms\"".to_owned(),
+        ..Configuration::default()
+    };
+    let (bootstrap, _) = listener_with(stage, configuration)?;
+    let mut open = Raw::connect(&stage.own_broker()?.plain()?.bootstrap)?;
+    let mut raw = Raw::connect(&bootstrap)?;
+    let asked = raw.ask(&Request::new(18, 0))?.int16()?;
+    ensure!(asked == 0, "ApiVersions is refused");
+    ensure!(
+        raw.answer()? == Answer::Closed,
+        "it is served without login"
+    );
+    await_log(stage, "no login within 500ms")?;
+    ensure!(may_ask(&mut open), "a listener without login has the limit");
+    Ok(())
+}
+
+fn withdrawn_key(stage: &mut Stage<'_>) -> Result<()> {
+    let tables = |key: &str| {
+        format!(
+            "[[namespace]]\nname = \"dev\"\ndisconnect_revoked = true\n\
+             [[namespace.policy]]\nname = \"app\"\nprimary_key = \"{key}\"\n\
+             [[namespace.policy]]\nname = \"other\"\nprimary_key = \"kept\"\n"
+        )
+    };
+    let configuration = Configuration {
+        tables: tables("first"),
+        ..Configuration::default()
+    };
+    let (bootstrap, _) = listener_with(stage, configuration)?;
+    let login = |policy: &str, key: &str| -> Result<Raw> {
+        let string =
+            format!("Endpoint=sb://dev/;SharedAccessKeyName={policy};SharedAccessKey={key}");
+        let mut raw = Raw::connect(&bootstrap)?;
+        ensure!(raw.ask(&handshake(1, "PLAIN"))?.int16()? == 0, "handshake");
+        let request = Request::new(36, 0).bytes(&token("$ConnectionString", &string));
+        ensure!(raw.ask(&request)?.int16()? == 0, "{policy} is refused");
+        ensure!(may_ask(&mut raw), "{policy} is not served");
+        Ok(raw)
+    };
+    let (mut revoked, mut kept) = (login("app", "first")?, login("other", "kept")?);
+    stage.own_broker()?.reload(&tables("second"))?;
+    while may_ask(&mut revoked) {
+        ensure!(!stage.deadline().passed(), "the old key is still served");
+    }
+    await_log(stage, "after its key, policy or rights were withdrawn")?;
+    ensure!(may_ask(&mut kept), "another policy's connection ended too");
+    login("app", "second").map(drop)
 }

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 
 use crate::broker::Configuration;
+use crate::raw::{Raw, Request};
 use crate::scenario::{Scenario, Suite};
 use crate::skip::Skip;
 use crate::stage::Stage;
@@ -33,6 +34,10 @@ pub(super) const SUITE: Suite = Suite {
             second_process,
         ),
         Scenario::new("SIGHUP brings new units into force", reload),
+        Scenario::new(
+            "SIGTERM doesn't wait for who only waits: a long poll, a rebalance",
+            stop_with_waiters,
+        ),
         Scenario::new(
             "a data directory that isn't writable is refused",
             not_writable,
@@ -278,6 +283,61 @@ fn second_process(stage: &mut Stage<'_>) -> Result<()> {
         .own_broker()?
         .metric("tidegate_throughput_units", "")
         .map(drop)
+}
+
+/// A fetch that waits for a minute and a member whose rebalance does are let go at once.
+fn stop_with_waiters(stage: &mut Stage<'_>) -> Result<()> {
+    const STOP_MS_MAX: u64 = 1_000;
+    let bootstrap = stage.own_broker()?.plain()?.bootstrap;
+    let create = ["event-hub", "create", "waited-for", "--partitions", "1"];
+    Line::local(stage)?.run(&create)?;
+
+    let mut consumer = Raw::connect(&bootstrap)?;
+    let fetch = Request::new(1, 4)
+        .int32(-1)
+        .int32(60_000)
+        .int32(1)
+        .int32(1 << 20)
+        .raw(&[0])
+        .int32(1)
+        .string("waited-for")
+        .int32(1)
+        .int32(0)
+        .int64(0)
+        .int32(1 << 20);
+    ensure!(consumer.say(&fetch.frame()), "the fetch isn't taken");
+    let join = Request::new(11, 1)
+        .string("waiters")
+        .int32(30_000)
+        .int32(60_000)
+        .string("")
+        .string("consumer")
+        .int32(1)
+        .string("range")
+        .bytes(&[]);
+    // The second member waits for the first to join again, which it never does.
+    let mut first = Raw::connect(&bootstrap)?;
+    let error = first.ask(&join)?.int16()?;
+    ensure!(error == 0, "joining ended with error {error}");
+    let mut second = Raw::connect(&bootstrap)?;
+    ensure!(second.say(&join.frame()), "the join isn't taken");
+    let line = Line::local(stage)?;
+    while !line.run(&["group", "list"])?.contains("PreparingRebalance") {
+        ensure!(!stage.deadline().passed(), "the member doesn't wait");
+    }
+
+    let broker = stage.own_broker()?;
+    broker.stop()?;
+    let log = broker.log()?;
+    let took = log
+        .lines()
+        .filter_map(|line| line.rsplit_once("stopped took_ms="))
+        .next_back();
+    let (_, took) = took.context("the log doesn't say how long stopping took")?;
+    let took: u64 = took.trim().parse().context("milliseconds")?;
+    ensure!(took <= STOP_MS_MAX, "stopping took {took} ms");
+    ensure!(!log.contains("were cut off"), "connections were cut off");
+    Ok(())
 }
 
 fn reload(stage: &mut Stage<'_>) -> Result<()> {

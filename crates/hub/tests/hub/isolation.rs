@@ -1,8 +1,8 @@
 //! Namespaces, rights, logins.
 
 use hub::{
-    AccessError,
-    access::TopicRef,
+    AccessError, Clock,
+    access::{Lapse, TopicRef},
     admin::{CreateTopicError, NewTopic},
     groups::{Command, GroupCallError, ListGroups, Reply},
     login::{LoginError, LoginStep, Origin},
@@ -66,7 +66,7 @@ fn login_with(
     let token = format!(
         "\0$ConnectionString\0Endpoint=sb://{host}/;SharedAccessKeyName={policy};SharedAccessKey={key}"
     );
-    let login = world.hub.login("PLAIN", origin).unwrap();
+    let login = world.hub.login("PLAIN", origin, None).unwrap();
     match login.step(token.as_bytes())? {
         LoginStep::Done(access, _) => Ok(*access),
         LoginStep::Continue(..) => panic!("PLAIN has one step"),
@@ -168,12 +168,7 @@ async fn each_right_opens_its_own_doors() {
 async fn a_policy_of_one_hub_reaches_that_hub_and_every_group() {
     let world = two_namespaces();
     create(&world.access("dev"), "other").await;
-    let token = "\0$ConnectionString\0Endpoint=sb://dev/;SharedAccessKeyName=of-orders;\
-                 SharedAccessKey=of-orders-key;EntityPath=orders";
-    let login = world.hub.login("PLAIN", Origin::default()).unwrap();
-    let LoginStep::Done(access, _) = login.step(token.as_bytes()).unwrap() else {
-        panic!("PLAIN has one step");
-    };
+    let access = login_to(&world, "of-orders");
     let names: Vec<_> = access.topics().into_iter().map(|one| one.name).collect();
     assert_eq!(names, [TopicName::try_from("orders").unwrap()]);
     assert!(access.topic_to_send(TopicRef::Name("orders")).is_ok());
@@ -209,4 +204,43 @@ async fn a_reload_changes_keys_and_grows_hubs_and_deletes_nothing() {
     settings.namespaces[0].event_hubs.clear();
     world.hub.reload(settings).await.unwrap();
     assert!(old.topic_to_describe(TopicRef::Name("orders")).is_ok());
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_ends_live_logins_only_where_asked() {
+    for disconnects in [false, true] {
+        let world = two_namespaces();
+        let now = world.clock.now().monotonic;
+        let [root, sender, of_hub] =
+            ["all", "sender", "of-orders"].map(|policy| login_to(&world, policy));
+        let lapses = || [&root, &sender, &of_hub].map(|access| access.lapse(now));
+        let mut settings = world.settings.clone();
+        let dev = &mut settings.namespaces[0];
+        dev.disconnect_revoked = disconnects;
+        // First half of a rotation: the key in use becomes the second.
+        let old = std::mem::replace(&mut dev.policies[0].primary_key, "new".to_owned());
+        dev.policies[0].secondary_key = Some(old);
+        world.hub.reload(settings.clone()).await.unwrap();
+        assert_eq!(lapses(), [None; 3], "the old key is still good");
+
+        let dev = &mut settings.namespaces[0];
+        dev.policies[0].secondary_key = None;
+        dev.event_hubs[0].policies[0].manage = false;
+        dev.event_hubs[0].policies[0].send = true;
+        world.hub.reload(settings).await.unwrap();
+        let revoked = disconnects.then_some(Lapse::Revoked);
+        assert_eq!(lapses(), [revoked, None, revoked]);
+    }
+}
+
+fn login_to(world: &World, policy: &str) -> hub::Access {
+    let token = format!(
+        "\0$ConnectionString\0Endpoint=sb://dev/;SharedAccessKeyName={policy};\
+         SharedAccessKey={policy}-key;EntityPath=orders"
+    );
+    let login = world.hub.login("PLAIN", Origin::default(), None).unwrap();
+    match login.step(token.as_bytes()).unwrap() {
+        LoginStep::Done(access, _) => *access,
+        LoginStep::Continue(..) => panic!("PLAIN has one step"),
+    }
 }

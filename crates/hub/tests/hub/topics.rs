@@ -281,3 +281,25 @@ async fn manual_assignments_name_the_one_broker_and_nothing_else() {
         .await
         .unwrap();
 }
+
+#[tokio::test]
+async fn the_names_of_logs_can_be_read_without_opening_the_directory() {
+    let world = World::new();
+    let access = world.access("dev");
+    create(&access, "kept").await;
+    create(&access, "gone").await;
+    access.grow_topic("kept", 2, None).await.unwrap();
+    access.delete_topic(TopicRef::Name("gone")).await.unwrap();
+    let names = hub::log_names(world.dir.path()).unwrap();
+    let names: Vec<String> = names.values().map(ToString::to_string).collect();
+    assert_eq!(
+        names,
+        [
+            "metadata",
+            "consumer groups of dev",
+            "dev/kept[0]",
+            "dev/gone[0], deleted",
+            "dev/kept[1]"
+        ]
+    );
+}

@@ -3,9 +3,9 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 2 |
-//! | Behaviour | A refused login is answered late (against guessing) with error 58, a message that says what was wrong as far as that is safe, and empty bytes that are not null; then the connection ends. Logging in again on a live connection replaces the caller (KIP-368) |
+//! | Behaviour | A refused login is answered late (against guessing) with error 58, a message that says what was wrong as far as that is safe, and empty bytes that are not null; then the connection ends. With a token, the session's lifetime is what is left of it; once it is over, the next request ends the connection, unless it begins a new login (KIP-368). Logging in again keeps the caller: another policy is refused as a failed login is |
 //! | Differs | From Azure, which answers a wrong user name with null bytes that no client can read |
-//! | Skipped | The session's lifetime is always 0: nobody is asked to log in again |
+//! | Skipped | A lifetime for logins by key, which never end (`connections.max.reauth.ms`) |
 
 use bytes::Bytes;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslAuthenticateResponse};
@@ -15,6 +15,9 @@ use wire::error_code::ErrorCode;
 use super::{Answered, LoginHandler, Throttle, words::text};
 use crate::{login::TokenOutcome, session::SessionState};
 
+/// From this version on a client learns how long its login counts.
+const LIFETIME_FROM: i16 = 1;
+
 pub(crate) struct SaslAuthenticate;
 
 impl LoginHandler for SaslAuthenticate {
@@ -23,14 +26,22 @@ impl LoginHandler for SaslAuthenticate {
     fn handle(
         session: &mut SessionState,
         request: SaslAuthenticateRequest,
-        _version: i16,
-        _now: Now,
+        version: i16,
+        now: Now,
     ) -> Answered<SaslAuthenticateResponse> {
         let response = SaslAuthenticateResponse::default()
             .with_auth_bytes(Bytes::new())
             .with_error_message(None);
         match session.login.token(&request.auth_bytes) {
-            TokenOutcome::Accepted(bytes) => response.with_auth_bytes(bytes).into(),
+            TokenOutcome::Accepted { bytes, expires } => {
+                let left = expires.filter(|_| version >= LIFETIME_FROM);
+                let left = left.map(|at| at.saturating_duration_since(now.monotonic));
+                let left_ms = left.map_or(0, |left| i64::try_from(left.as_millis()).unwrap_or(0));
+                response
+                    .with_auth_bytes(bytes)
+                    .with_session_lifetime_ms(left_ms)
+                    .into()
+            }
             TokenOutcome::Refused(error) => Answered::from(
                 response
                     .with_error_code(ErrorCode::SaslAuthenticationFailed.code())

@@ -98,6 +98,17 @@ async fn a_refused_login_is_answered_late_and_closed() {
 }
 
 #[tokio::test]
+async fn a_late_answer_is_not_waited_for_when_the_broker_stops() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    client.call(1, &handshake("PLAIN")).await;
+    let staged = client.send(1, &token(plain(&ROOT.replace("ROOTKEY", "WRONG"))));
+    world.hub.end_waits();
+    let reply = settle(staged).await;
+    assert!(reply.close.is_some());
+}
+
+#[tokio::test]
 async fn an_unknown_mechanism_is_told_what_there_is() {
     let world = World::new();
     let mut client = world.connect_as(sasl_peer());
@@ -117,19 +128,98 @@ async fn login_out_of_turn_is_an_illegal_state() {
     assert_eq!(early.call(2, &token(plain(ROOT))).await.error_code, 34);
 }
 
+/// Tokens signed for this world's policies, of 60 and 120 seconds from the moment its clock shows.
+const ROOT_60: &str = "SharedAccessSignature sr=sb%3A%2F%2Fdev.example%2F\
+    &sig=VyRiTy2Dts3xFjchrBVUZ1laiXFrZe1Coj6NCbTeAv0%3D&se=1700000060&skn=root";
+const ROOT_120: &str = "SharedAccessSignature sr=sb%3A%2F%2Fdev.example%2F\
+    &sig=b2flSICxvRmOtcbNzPkfgvJicwR1fz8OzzQF3%2BGbpCc%3D&se=1700000120&skn=root";
+const SENDER_120: &str = "SharedAccessSignature sr=sb%3A%2F%2Fdev.example%2F\
+    &sig=A3BZda%2BFcYfRVpCUQIf091eM9jEzf1tfke3xD6BbL6Y%3D&se=1700000120&skn=sender";
+
 #[tokio::test]
-async fn logging_in_again_replaces_the_caller() {
+async fn a_key_logs_in_again_and_never_ends() {
     let world = World::new();
     let mut client = world.login(ROOT).await;
-    let all = MetadataRequest::default()
-        .with_topics(None)
-        .with_include_cluster_authorized_operations(true);
-    let before = client.call(8, &all).await.cluster_authorized_operations;
     assert_eq!(client.call(1, &handshake("PLAIN")).await.error_code, 0);
-    let reply = client.call(2, &token(plain(SENDER))).await;
+    let reply = client.call(2, &token(plain(ROOT))).await;
     assert_eq!((reply.error_code, reply.session_lifetime_ms), (0, 0));
-    let after = client.call(8, &all).await.cluster_authorized_operations;
-    assert_ne!(before, after);
+    world.clock.advance(Duration::from_hours(10_000));
+    client.call(12, &MetadataRequest::default()).await;
+}
+
+#[tokio::test]
+async fn a_login_by_token_lasts_as_long_as_the_token() {
+    let world = World::new();
+    world.clock.advance(Duration::from_secs(10));
+    let mut client = world.connect_as(sasl_peer());
+    client.call(1, &handshake("PLAIN")).await;
+    let reply = client.call(2, &token(plain(ROOT_60))).await;
+    assert_eq!((reply.error_code, reply.session_lifetime_ms), (0, 50_000));
+    world.clock.advance(Duration::from_millis(49_999));
+    client.call(12, &MetadataRequest::default()).await;
+    world.clock.advance(Duration::from_millis(1));
+    let reason = closed(client.send(12, &MetadataRequest::default()));
+    assert!(
+        reason.contains("Metadata version 12 after its token has expired, from client tester"),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn a_lifetime_is_told_to_whom_can_read_it_and_counts_for_all() {
+    let world = World::new();
+    let mut wrapped = world.connect_as(sasl_peer());
+    wrapped.call(1, &handshake("PLAIN")).await;
+    let reply = wrapped.call(0, &token(plain(ROOT_60))).await;
+    assert_eq!((reply.error_code, reply.session_lifetime_ms), (0, 0));
+    let mut raw = world.connect_as(sasl_peer());
+    raw.call(0, &handshake("PLAIN")).await;
+    settle(raw.dispatch(plain(ROOT_60))).await;
+    for client in [&mut wrapped, &mut raw] {
+        client.call(12, &MetadataRequest::default()).await;
+    }
+    world.clock.advance(Duration::from_secs(60));
+    for mut client in [wrapped, raw] {
+        closed(client.send(12, &MetadataRequest::default()));
+    }
+}
+
+#[tokio::test]
+async fn a_new_token_prolongs_the_login_even_after_the_end() {
+    let world = World::new();
+    let mut client = world.connect_as(sasl_peer());
+    client.call(1, &handshake("PLAIN")).await;
+    client.call(2, &token(plain(ROOT_60))).await;
+    world.clock.advance(Duration::from_secs(80));
+    client.call(1, &handshake("PLAIN")).await;
+    let reply = client.call(2, &token(plain(ROOT_120))).await;
+    assert_eq!((reply.error_code, reply.session_lifetime_ms), (0, 40_000));
+    client.call(12, &MetadataRequest::default()).await;
+    world.clock.advance(Duration::from_secs(40));
+    closed(client.send(12, &MetadataRequest::default()));
+}
+
+#[tokio::test]
+async fn logging_in_again_must_not_change_the_caller() {
+    let narrowed = format!("{ROOT};EntityPath=orders");
+    for other in [SENDER, SENDER_120, narrowed.as_str()] {
+        let world = World::new();
+        let mut client = world.login(ROOT).await;
+        client.call(1, &handshake("PLAIN")).await;
+        let staged = client.send(2, &token(plain(other)));
+        world.clock.advance(Duration::from_secs(60));
+        let reply = settle(staged).await;
+        let response = client.decode::<SaslAuthenticateRequest>(2, &reply);
+        assert_eq!(response.error_code, 58, "{other}");
+        let message = response.error_message.unwrap();
+        assert!(
+            message.contains("stays with its policy (\"root\""),
+            "{}",
+            &*message
+        );
+        assert!(reply.close.is_some());
+        closed(client.send(12, &MetadataRequest::default()));
+    }
 }
 
 #[tokio::test]

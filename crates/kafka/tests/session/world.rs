@@ -71,6 +71,7 @@ impl Clock for ManualClock {
 
 /// A broker with the namespaces `dev` (three policies) and `other`.
 pub(crate) struct World {
+    pub(crate) hub: Arc<Hub>,
     pub(crate) kafka: Arc<Kafka>,
     pub(crate) clock: Arc<ManualClock>,
     _data_dir: tempfile::TempDir,
@@ -97,8 +98,9 @@ impl World {
             ..HubSettings::default()
         };
         let hub = Hub::open(data_dir.path(), settings, clock.clone()).unwrap();
-        let kafka = Kafka::new(hub, clock.clone(), limits);
+        let kafka = Kafka::new(Arc::clone(&hub), clock.clone(), limits);
         Self {
+            hub,
             kafka,
             clock,
             _data_dir: data_dir,

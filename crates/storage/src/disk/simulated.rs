@@ -37,6 +37,8 @@ struct World {
     /// Handles of earlier generations belong to a process that is gone.
     generation: u64,
     fault: Fault,
+    /// A file that gives EIO when read.
+    unreadable: Option<usize>,
     /// Changes until the power fails, if it is to fail.
     changes_left: Option<u64>,
     changes: u64,
@@ -80,6 +82,7 @@ impl SimulatedDisk {
             locked: false,
             generation: 0,
             fault: Fault::None,
+            unreadable: None,
             changes_left: None,
             changes: 0,
             capacity_bytes,
@@ -93,6 +96,12 @@ impl SimulatedDisk {
     /// Sets or clears a fault.
     pub fn set_fault(&self, fault: Fault) {
         self.world().fault = fault;
+    }
+
+    /// Lets every read of a file fail, or of none.
+    pub fn set_unreadable(&self, path: Option<&str>) {
+        let mut world = self.world();
+        world.unreadable = path.and_then(|path| world.live_names.get(path).copied());
     }
 
     /// Sets the size of the disk.
@@ -383,6 +392,11 @@ impl DiskFile for Handle {
 
     fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
         let at = index(at)?;
+        if self.disk.world().unreadable == Some(self.file) {
+            return Err(io::Error::from_raw_os_error(
+                rustix::io::Errno::IO.raw_os_error(),
+            ));
+        }
         self.with(|file| {
             let range = file.live.get(at..at.saturating_add(bytes));
             range

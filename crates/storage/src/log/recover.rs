@@ -166,12 +166,11 @@ impl Opening<'_> {
     ) -> Result<ExtentSequence, OpenError> {
         let mut last = ExtentSequence(scan_from.0.saturating_sub(1));
         for &extent in sequences.range(scan_from..) {
-            if self.is_behind_a_gap(last, extent, sequences) {
+            if self.is_behind_a_gap(last, extent, sequences)? {
                 self.drop_extents(sequences, extent)?;
                 break;
             }
-            let scan = ExtentScan::open(self.disk, extent);
-            let mut scan = scan.map_err(|error| failed("read", &log_path(extent))(error))?;
+            let mut scan = self.open_scan(extent)?;
             match scan.header() {
                 ExtentHeader::Sound { salt, .. } => {
                     self.salt.get_or_insert(salt);
@@ -208,6 +207,8 @@ impl Opening<'_> {
                 }
             }
         }
+        // With the manifest damaged too, nothing says that there was more.
+        self.misses(last.next());
         Ok(last)
     }
 
@@ -217,26 +218,40 @@ impl Opening<'_> {
         last: ExtentSequence,
         extent: ExtentSequence,
         sequences: &BTreeSet<ExtentSequence>,
-    ) -> bool {
+    ) -> Result<bool, OpenError> {
         if extent == last.next() || self.holes_expected {
-            return false;
+            return Ok(false);
         }
         for &later in sequences.range(extent..) {
-            if let Ok(mut scan) = ExtentScan::open(self.disk, later) {
-                scan.set_salt(self.salt.unwrap_or(0));
-                self.look_ahead(&mut scan);
-            }
+            let mut scan = self.open_scan(later)?;
+            self.look_ahead(&mut scan);
         }
-        let gap = last.next();
-        let gap_start = Position {
-            extent: gap,
+        Ok(!self.misses(last.next()))
+    }
+
+    /// Whether an extent that is not there held something that was known to be synced: reported.
+    fn misses(&mut self, extent: ExtentSequence) -> bool {
+        let start = Position {
+            extent,
             byte: EXTENT_HEADER_BYTES,
         };
-        if gap_start >= self.synced {
-            return true;
+        let missing = start < self.synced;
+        if missing {
+            tracing::error!(
+                file = log_path(extent),
+                "a file with synced bytes is missing"
+            );
+            self.damages.push(Damage::MissingExtent { extent });
         }
-        self.damages.push(Damage::MissingExtent { extent: gap });
-        false
+        missing
+    }
+
+    /// An unreadable file ends the start: what it holds decides what may be cut.
+    fn open_scan(&self, extent: ExtentSequence) -> Result<ExtentScan, OpenError> {
+        let scan = ExtentScan::open(self.disk, extent);
+        let mut scan = scan.map_err(|error| failed("read", &log_path(extent))(error))?;
+        scan.set_salt(self.salt.unwrap_or(0));
+        Ok(scan)
     }
 
     /// Walks the entries of one extent.
@@ -257,7 +272,7 @@ impl Opening<'_> {
                     self.rebuild.apply(&header, bytes);
                 }
                 Found::Unsound { from, until, known } => {
-                    if !self.was_synced(scan, from, later) {
+                    if !self.was_synced(scan, from, later)? {
                         return Ok(Walked::Cut { at: from });
                     }
                     self.quarantine(scan, from, until)?;
@@ -266,7 +281,7 @@ impl Opening<'_> {
                     }
                 }
                 Found::Rest { from } => {
-                    if !self.was_synced(scan, from, later) {
+                    if !self.was_synced(scan, from, later)? {
                         return Ok(Walked::Cut { at: from });
                     }
                     let end = u32::try_from(scan.bytes.len()).unwrap_or(u32::MAX);
@@ -278,13 +293,18 @@ impl Opening<'_> {
     }
 
     /// Whether something sound says that the byte was synced. Looks ahead, to the end of the log.
-    fn was_synced(&mut self, scan: &mut ExtentScan, byte: u32, later: &[ExtentSequence]) -> bool {
+    fn was_synced(
+        &mut self,
+        scan: &mut ExtentScan,
+        byte: u32,
+        later: &[ExtentSequence],
+    ) -> Result<bool, OpenError> {
         let position = Position {
             extent: scan.extent,
             byte,
         };
         if position < self.synced {
-            return true;
+            return Ok(true);
         }
         let resume = scan.position();
         scan.seek(byte);
@@ -294,12 +314,10 @@ impl Opening<'_> {
             if position < self.synced {
                 break;
             }
-            if let Ok(mut scan) = ExtentScan::open(self.disk, extent) {
-                scan.set_salt(self.salt.unwrap_or(0));
-                self.look_ahead(&mut scan);
-            }
+            let mut scan = self.open_scan(extent)?;
+            self.look_ahead(&mut scan);
         }
-        position < self.synced
+        Ok(position < self.synced)
     }
 
     fn look_ahead(&mut self, scan: &mut ExtentScan) {

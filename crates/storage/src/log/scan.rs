@@ -8,7 +8,10 @@ use super::Core;
 use crate::{
     ExtentSequence, Position,
     disk::Disk,
-    entry::{ALIGNMENT, EXTENT_HEADER_BYTES, EntryFault, EntryHeader, EntryKind, ExtentHeader},
+    entry::{
+        ALIGNMENT, ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryFault, EntryHeader, EntryKind,
+        ExtentHeader,
+    },
     extent::log_path,
     partition::EntryRef,
 };
@@ -101,6 +104,13 @@ impl ExtentScan {
     pub(crate) fn from(&self, byte: u32) -> &[u8] {
         let at = usize::try_from(byte).unwrap_or(usize::MAX);
         self.bytes.get(at..).unwrap_or_default()
+    }
+
+    /// The batches of an entry of this extent.
+    pub(crate) fn body(&self, header: &EntryHeader) -> &[u8] {
+        let begin = header.position.byte.saturating_add(ENTRY_HEADER_BYTES);
+        let len = usize::try_from(header.body_bytes).unwrap_or(usize::MAX);
+        self.from(begin).get(..len).unwrap_or_default()
     }
 
     /// Bytes from `byte` to the last one that is not zero.

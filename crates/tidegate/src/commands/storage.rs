@@ -1,8 +1,15 @@
 //! `tidegate storage`: looks through a data directory without changing it.
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::{
+    cell::LazyCell,
+    collections::BTreeMap,
+    io::{BufWriter, IsTerminal, Write},
+    path::Path,
+};
 
+use hub::LogName;
 use indicatif::ProgressBar;
+use model::LogId;
 use serde_json::{Value, json};
 use storage::{EntryFacts, EntryFactsKind, ExtentSequence, VerifyEvent, VerifySummary};
 
@@ -30,13 +37,15 @@ fn verify(arguments: &SettingsArguments) -> anyhow::Result<bool> {
     };
     let colours = output::colours();
     let mut failed = None;
+    // Only damage needs them.
+    let names = LazyCell::new(|| names(&data_dir));
     let summary = storage::verify(&data_dir, &mut |event| {
         if let VerifyEvent::Extent { extent, .. } = event {
             progress.set_message(file_name(extent));
             progress.tick();
         }
         if let Some(style) = weight(&event) {
-            let line = paint(style, &describe(&event), colours);
+            let line = paint(style, &describe(&event, &names), colours);
             failed = output::line(&line).err().or_else(|| failed.take());
         }
     })?;
@@ -82,6 +91,7 @@ fn weight(event: &VerifyEvent) -> Option<Style> {
 /// Prints everything, entry by entry.
 fn dump(arguments: &DumpArguments) -> anyhow::Result<bool> {
     let data_dir = broker_settings(&arguments.settings)?.storage.data_dir;
+    let names = names(&data_dir);
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut failed = None;
     let summary = storage::verify(&data_dir, &mut |event| {
@@ -89,9 +99,9 @@ fn dump(arguments: &DumpArguments) -> anyhow::Result<bool> {
             return;
         }
         let line = if arguments.json {
-            as_json(&event).to_string()
+            as_json(&event, &names).to_string()
         } else {
-            describe(&event)
+            describe(&event, &names)
         };
         failed = writeln!(out, "{line}").err();
     })?;
@@ -107,7 +117,14 @@ fn file_name(extent: ExtentSequence) -> String {
     format!("{:010}.log", extent.0)
 }
 
-fn describe(event: &VerifyEvent) -> String {
+type Names = BTreeMap<LogId, LogName>;
+
+/// What the logs are called; nothing where that cannot be read any more.
+fn names(data_dir: &Path) -> Names {
+    hub::log_names(data_dir).unwrap_or_default()
+}
+
+fn describe(event: &VerifyEvent, names: &Names) -> String {
     match event {
         VerifyEvent::Manifest {
             partitions,
@@ -123,9 +140,9 @@ fn describe(event: &VerifyEvent) -> String {
         VerifyEvent::ExtentHeaderDamaged { extent } => {
             format!("{}: its header is damaged", file_name(*extent))
         }
-        VerifyEvent::Entry(facts) => format!("  {}", entry(facts)),
+        VerifyEvent::Entry(facts) => format!("  {}", entry(facts, names)),
         VerifyEvent::Damaged { at, bytes, known } => match known {
-            Some(facts) => format!("  damaged at {at}, {bytes} bytes: {}", entry(facts)),
+            Some(facts) => format!("  damaged at {at}, {bytes} bytes: {}", entry(facts, names)),
             None => format!("  damaged at {at}, {bytes} bytes"),
         },
         VerifyEvent::Hole { at, bytes } => format!("  freed at {at}, {bytes} bytes"),
@@ -141,7 +158,7 @@ fn describe(event: &VerifyEvent) -> String {
     }
 }
 
-fn entry(facts: &EntryFacts) -> String {
+fn entry(facts: &EntryFacts, names: &Names) -> String {
     let EntryFacts {
         id,
         at,
@@ -151,6 +168,10 @@ fn entry(facts: &EntryFacts) -> String {
         next,
         ..
     } = facts;
+    let id = match names.get(id) {
+        Some(name) => format!("{id} ({name})"),
+        None => id.to_string(),
+    };
     match facts.kind {
         EntryFactsKind::Batches => {
             format!("{at}: log {id}, offsets {base} up to {next}, {batches} batches, {bytes} bytes")
@@ -161,7 +182,7 @@ fn entry(facts: &EntryFacts) -> String {
     }
 }
 
-fn as_json(event: &VerifyEvent) -> Value {
+fn as_json(event: &VerifyEvent, names: &Names) -> Value {
     match event {
         VerifyEvent::Manifest {
             partitions,
@@ -179,10 +200,10 @@ fn as_json(event: &VerifyEvent) -> Value {
         VerifyEvent::ExtentHeaderDamaged { extent } => {
             json!({"event": "file_header_damaged", "file": file_name(*extent)})
         }
-        VerifyEvent::Entry(facts) => json!({"event": "entry", "entry": facts_json(facts)}),
+        VerifyEvent::Entry(facts) => json!({"event": "entry", "entry": facts_json(facts, names)}),
         VerifyEvent::Damaged { at, bytes, known } => json!({
             "event": "damaged", "at": at.to_string(), "bytes": bytes,
-            "entry": known.as_ref().map(facts_json),
+            "entry": known.as_ref().map(|facts| facts_json(facts, names)),
         }),
         VerifyEvent::Hole { at, bytes } => {
             json!({"event": "freed", "at": at.to_string(), "bytes": bytes})
@@ -196,7 +217,7 @@ fn as_json(event: &VerifyEvent) -> Value {
     }
 }
 
-fn facts_json(facts: &EntryFacts) -> Value {
+fn facts_json(facts: &EntryFacts, names: &Names) -> Value {
     let kind = match facts.kind {
         EntryFactsKind::Batches => "batches",
         EntryFactsKind::Trim => "trim",
@@ -206,6 +227,7 @@ fn facts_json(facts: &EntryFacts) -> Value {
     json!({
         "kind": kind,
         "log": facts.id.0,
+        "of": names.get(&facts.id).map(name_json),
         "at": facts.at.to_string(),
         "bytes": facts.bytes,
         "batches": facts.batches,
@@ -213,4 +235,22 @@ fn facts_json(facts: &EntryFacts) -> Value {
         "next_offset": facts.next.0,
         "max_timestamp": facts.max_timestamp.0,
     })
+}
+
+fn name_json(name: &LogName) -> Value {
+    match name {
+        LogName::Metadata => json!({"internal": "metadata"}),
+        LogName::Groups(namespace) => {
+            json!({"internal": "groups", "namespace": namespace.as_str()})
+        }
+        LogName::Partition {
+            namespace,
+            topic,
+            partition,
+            is_deleted,
+        } => json!({
+            "namespace": namespace.as_str(), "event_hub": topic.as_str(),
+            "partition": partition.0, "deleted": is_deleted,
+        }),
+    }
 }

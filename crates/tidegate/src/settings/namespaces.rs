@@ -22,6 +22,7 @@ pub(crate) struct NamespaceSettings {
     pub(crate) auto_create_event_hubs: bool,
     pub(crate) default_partition_count: u32,
     pub(crate) default_retention: Retention,
+    pub(crate) disconnect_revoked: bool,
     pub(crate) policies: Vec<PolicySettings>,
     pub(crate) event_hubs: Vec<EventHubSettings>,
 }
@@ -159,6 +160,7 @@ fn namespace(section: &Section<'_>, refusals: &mut Refusals) -> NamespaceSetting
         auto_create_event_hubs: section.boolean("auto_create_event_hubs"),
         default_partition_count: section.count("default_partition_count"),
         default_retention: retention(section, "default_retention").unwrap_or(Retention::Unlimited),
+        disconnect_revoked: section.boolean("disconnect_revoked"),
         policies,
         event_hubs: event_hubs(section, refusals),
     }

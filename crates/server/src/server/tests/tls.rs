@@ -110,6 +110,7 @@ async fn what_is_no_tls_is_closed_and_the_log_says_why() {
         // The server may say goodbye in TLS' own words.
         let mut rest = Vec::new();
         drop(within(stream.read_to_end(&mut rest)).await);
+        drop(stream);
         tls.world.log.wait_for(expected).await;
         assert!(tls.connect("localhost", BOTH).await.is_ok());
     }

@@ -1,12 +1,15 @@
 //! Full disks, failing disks, damaged bytes.
 
+use std::sync::Arc;
+
 use model::{LogId, Offset, Timestamp};
 
 use super::support::*;
 use crate::{
-    AppendError, Damage, EntryTime, ReadError, State, TimestampMatch,
-    disk::{Fault, SimulatedDisk},
+    AppendError, Damage, EntryTime, OpenError, ReadError, State, TimestampMatch,
+    disk::{Disk, Fault, SimulatedDisk},
     extent::{index_path, log_path},
+    log::Core,
     position::ExtentSequence,
 };
 
@@ -273,7 +276,7 @@ fn searches_by_time_and_size_agree_before_and_after_sealing() {
         log.append_one(ID, 2, 300).1.unwrap();
     }
     // Batch i holds offsets 2i and 2i + 1 at times 20i and 20i + 1.
-    let check = |log: &crate::log::Core| {
+    let check = |log: &Core| {
         let at = |offset, time| {
             Some(TimestampMatch::Record {
                 offset: Offset(offset),
@@ -383,4 +386,123 @@ fn a_failed_sync_of_a_new_extent_closes_the_log_too() {
         matches!(heard, Some(Err(AppendError::Closed(_)))),
         "{heard:?}"
     );
+}
+
+#[test]
+fn rot_below_the_checkpoint_is_damage_even_where_nothing_follows() {
+    for checkpointed in [true, false] {
+        let disk = SimulatedDisk::new(DISK_BYTES, 1);
+        let (log, _) = open(&disk);
+        log.create(ID);
+        for _ in 0..2 {
+            log.append_one(ID, 2, 40).1.unwrap();
+            log.settle();
+        }
+        if checkpointed {
+            log.checkpoint(&no_snapshot).unwrap();
+        }
+        let last = log.partition(ID).unwrap().lock().recent[1].at;
+        disk.crash();
+        let byte = usize::try_from(last.position.byte + last.bytes - 20).unwrap();
+        disk.flip_bit(&log_path(last.position.extent), byte, 3);
+        let (log, recovery) = open(&disk);
+        let damages = &recovery.damages;
+        let at = last.position;
+        let lost = Damage::LostOffsets {
+            id: ID,
+            from: Offset(2),
+            until: Offset(4),
+        };
+        if checkpointed {
+            assert!(damages.contains(&lost), "{damages:?}");
+            let read = log.read(ID, Offset(2), EVERYTHING, PLENTY);
+            assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+        } else {
+            // Nothing on the disk says that the last sync covered it.
+            let tail =
+                |damage: &Damage| matches!(damage, Damage::TornTail { at: a, .. } if *a == at);
+            assert!(damages.iter().any(tail), "{damages:?}");
+        }
+    }
+}
+
+#[test]
+fn a_missing_last_file_is_damage_where_the_checkpoint_knows_of_it() {
+    let disk = SimulatedDisk::new(DISK_BYTES, 1);
+    let (log, _) = open(&disk);
+    log.create(ID);
+    log.append_one(ID, 2, 40).1.unwrap();
+    log.settle();
+    log.checkpoint(&no_snapshot).unwrap();
+    let extent = log.partition(ID).unwrap().lock().recent[0]
+        .at
+        .position
+        .extent;
+    for name in disk.list("log").unwrap() {
+        log.disk.remove(&format!("log/{name}")).unwrap();
+    }
+    log.disk.sync_dir("log").unwrap();
+    disk.crash();
+    let (log, recovery) = open(&disk);
+    let missing = Damage::MissingExtent { extent };
+    assert!(
+        recovery.damages.contains(&missing),
+        "{:?}",
+        recovery.damages
+    );
+    let read = log.read(ID, Offset(0), EVERYTHING, PLENTY);
+    assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_refuses_the_start_and_changes_nothing() {
+    let disk = SimulatedDisk::new(DISK_BYTES, 1);
+    let (log, _) = open(&disk);
+    log.create(ID);
+    // Without upkeep: no checkpoint says what was synced.
+    for _ in 0..6 {
+        log.append_one(ID, 1, 700).1.unwrap();
+        while log.step_write() || log.step_sync() {}
+    }
+    let entries: Vec<_> = log
+        .partition(ID)
+        .unwrap()
+        .lock()
+        .recent
+        .iter()
+        .map(|one| one.at)
+        .collect();
+    let first_extent = entries[0].position.extent;
+    let mut of_first = entries
+        .iter()
+        .filter(|at| at.position.extent == first_extent);
+    let hurt = of_first.next_back().unwrap();
+    let unreadable = log_path(entries.last().unwrap().position.extent);
+    assert_ne!(unreadable, log_path(first_extent));
+    disk.crash();
+    // The entry and the end of its extent: only the next extent tells that they were synced.
+    let end = usize::try_from(hurt.position.byte + hurt.bytes).unwrap();
+    for byte in [end - 20, end + 20] {
+        disk.flip_bit(&log_path(first_extent), byte, 3);
+    }
+    disk.set_unreadable(Some(&unreadable));
+    let names = || disk.list("log").unwrap();
+    let found = names();
+    let opened = Core::open(Arc::new(disk.clone()), small_options());
+    let Some(OpenError::Io { action, file, .. }) = opened.err() else {
+        panic!("opened");
+    };
+    assert_eq!((action, file.as_str()), ("read", unreadable.as_str()));
+    assert_eq!(names(), found);
+    disk.crash();
+    disk.set_unreadable(None);
+    let (_, recovery) = open(&disk);
+    let quarantined = |damage: &Damage| matches!(damage, Damage::Quarantined { .. });
+    assert!(
+        recovery.damages.iter().any(quarantined),
+        "{:?}",
+        recovery.damages
+    );
+    let recovered = recovery.partitions.iter().find(|one| one.id == ID).unwrap();
+    assert_eq!(recovered.next, Offset(6));
 }

@@ -71,6 +71,14 @@ pub(super) const LIMITS: Table = Table {
             "How long a TLS handshake may take.",
         ),
         literal(
+            "login_timeout",
+            Kind::Duration,
+            "\"30s\"",
+            START,
+            "How long a client may take to log in, its TLS handshake included, on a listener that \
+             asks for a login.",
+        ),
+        literal(
             "frame_stall_timeout",
             Kind::Duration,
             "\"30s\"",

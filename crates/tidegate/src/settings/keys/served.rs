@@ -135,6 +135,15 @@ pub(super) const NAMESPACE: Table = Table {
             LIVE,
             "How long an event hub created without a retention keeps its events.",
         ),
+        literal(
+            "disconnect_revoked",
+            Kind::Boolean,
+            "false",
+            LIVE,
+            "Whether a reload that withdraws a key, a policy or a right ends the connections that \
+             logged in with it, at their next request. Else they keep what they have until they \
+             end, as at Event Hubs.",
+        ),
     ],
     tables: &[POLICY, EVENT_HUB],
 };

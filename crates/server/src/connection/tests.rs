@@ -1,0 +1,224 @@
+//! Deadlines, in time that only moves when everybody waits.
+
+use bytes::Bytes;
+use model::Now;
+use tokio::{
+    io::{DuplexStream, duplex},
+    task::JoinHandle,
+    time::{advance, sleep},
+};
+
+use super::*;
+
+/// What fits between the two ends.
+const PIPE_BYTES: usize = 4096;
+const LOGIN: &[u8] = b"\0\0\0\x01i";
+const ECHO: &[u8] = b"\0\0\0\x01e";
+
+/// Answers `e` at once, `l` after an hour, `b` with more than the pipe takes; `i` logs in.
+struct Script {
+    awaits_login: bool,
+}
+
+impl Session for Script {
+    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<usize, String> {
+        usize::try_from(i32::from_be_bytes(prefix)).map_err(|_| "negative".to_owned())
+    }
+
+    fn dispatch(&mut self, frame: Bytes, _now: Now) -> Staged {
+        let reply = |body: Bytes| Reply {
+            chunks: vec![body],
+            ..Reply::default()
+        };
+        match frame.first() {
+            Some(b'l') => Staged::Later(Box::pin(async move {
+                sleep(Duration::from_hours(1)).await;
+                reply(frame)
+            })),
+            Some(b'b') => Staged::Ready(reply(Bytes::from(vec![b'b'; 4 * PIPE_BYTES]))),
+            Some(b'i') => {
+                self.awaits_login = false;
+                Staged::Ready(reply(frame))
+            }
+            _ => Staged::Ready(reply(frame)),
+        }
+    }
+
+    fn awaits_login(&self) -> bool {
+        self.awaits_login
+    }
+
+    fn describe(&self) -> String {
+        String::new()
+    }
+}
+
+/// A client and the connection at its other end.
+struct World {
+    client: DuplexStream,
+    serving: JoinHandle<(End, Duration)>,
+}
+
+impl World {
+    fn new() -> Self {
+        Self::with(Script {
+            awaits_login: false,
+        })
+    }
+
+    fn with(script: Script) -> Self {
+        let (client, io) = duplex(PIPE_BYTES);
+        let limits = Limits::default();
+        let shared = Arc::new(Shared {
+            incoming: Pool::new(limits.incoming_bytes_max),
+            outgoing: Pool::new(limits.outgoing_bytes_max),
+            limits,
+        });
+        let opened = clock::now().monotonic;
+        let mut connection = Connection::new(io, script, shared, opened);
+        let serving = tokio::spawn(async move {
+            let end = connection.run().await;
+            (end, clock::now().monotonic - opened)
+        });
+        Self { client, serving }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.client.write_all(bytes).await.unwrap();
+    }
+
+    /// Sends and takes the reply of one byte.
+    async fn call(&mut self, frame: &[u8]) {
+        self.send(frame).await;
+        self.client.read_u8().await.unwrap();
+    }
+
+    /// How the connection ended, and how many seconds after its beginning.
+    async fn end(self) -> (String, u64) {
+        let (end, after) = self.serving.await.unwrap();
+        (end.to_string(), after.as_secs())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_and_half_open_connections_are_closed() {
+    let stalled = ("a frame made no progress for 30s", 30);
+    let cases: [(&[u8], (&str, u64)); 5] = [
+        (b"", ("nothing came for 600s", 600)),
+        (b"\0\0", stalled),
+        (b"\0\0\0\x04", stalled),
+        (b"\0\0\0\x04ab", stalled),
+        // The length claims what never comes.
+        (b"\0\x0f\xff\xff12345678", stalled),
+    ];
+    for (bytes, (reason, seconds)) in cases {
+        let mut world = World::new();
+        world.send(bytes).await;
+        assert_eq!(world.end().await, (reason.to_owned(), seconds));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_time_counts_from_the_last_frame() {
+    let mut world = World::new();
+    advance(Duration::from_secs(500)).await;
+    world.call(ECHO).await;
+    assert_eq!(
+        world.end().await,
+        ("nothing came for 600s".to_owned(), 1100)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_only_trickles_is_closed() {
+    let World {
+        mut client,
+        serving,
+    } = World::new();
+    client.write_all(b"\0\x0f\xff\xff").await.unwrap();
+    let trickle = async {
+        while client.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_secs(20)).await;
+        }
+    };
+    let ((), ended) = tokio::join!(trickle, serving);
+    let (end, after) = ended.unwrap();
+    assert_eq!(end.to_string(), "a frame took longer than 600s");
+    assert_eq!(after, Duration::from_secs(600));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_waits_for_its_reply_is_not_idle() {
+    let mut world = World::new();
+    world.call(b"\0\0\0\x01l").await;
+    assert_eq!(
+        world.end().await,
+        ("nothing came for 600s".to_owned(), 3600 + 600)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_in_nothing_is_closed() {
+    let mut world = World::new();
+    world.send(b"\0\0\0\x01b").await;
+    assert_eq!(
+        world.end().await,
+        (
+            "the client took in nothing for 60s while replies waited for it".to_owned(),
+            60
+        )
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_never_logs_in_is_closed_however_much_it_says() {
+    let awaiting = || World::with(Script { awaits_login: true });
+    let expected = ("no login within 30s of connecting".to_owned(), 30);
+    assert_eq!(awaiting().end().await, expected, "silent");
+
+    let mut half_open = awaiting();
+    sleep(Duration::from_secs(20)).await;
+    half_open.send(b"\0\0").await;
+    assert_eq!(half_open.end().await, expected, "in a frame");
+
+    let mut talkative = awaiting();
+    let talk = async {
+        loop {
+            talkative.client.write_all(ECHO).await.unwrap();
+            if talkative.client.read_u8().await.is_err() {
+                return;
+            }
+            sleep(Duration::from_secs(7)).await;
+        }
+    };
+    let ended = tokio::select! {
+        () = talk => panic!("hung up before its end"),
+        ended = talkative.serving => ended.unwrap(),
+    };
+    assert_eq!((ended.0.to_string(), ended.1.as_secs()), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_logs_in_in_time_may_be_silent_for_the_idle_time() {
+    let mut world = World::with(Script { awaits_login: true });
+    sleep(Duration::from_secs(29)).await;
+    world.call(LOGIN).await;
+    assert_eq!(world.end().await, ("nothing came for 600s".to_owned(), 629));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_of_a_tls_handshake_counts_towards_the_login() {
+    let opened = clock::now().monotonic;
+    sleep(Duration::from_secs(9)).await;
+    let (_client, io) = duplex(PIPE_BYTES);
+    let limits = Limits::default();
+    let shared = Arc::new(Shared {
+        incoming: Pool::new(1 << 20),
+        outgoing: Pool::new(1 << 20),
+        limits,
+    });
+    let script = Script { awaits_login: true };
+    let end = Connection::new(io, script, shared, opened).run().await;
+    assert!(matches!(end, End::LoginTooSlow(_)), "{end}");
+    assert_eq!(clock::now().monotonic - opened, Duration::from_secs(30));
+}
