@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use load::process::{Disk, Sample};
+use gauge::{Disk, Sample};
 use model::Timestamp;
 
 use crate::consuming::{AtEnd, ConsumerPlan, Consuming, FetchLimits};
@@ -309,7 +309,11 @@ impl<'a> Crew<'a> {
     /// Whether enough was sent, or everything has gone wrong.
     fn is_enough(&self, options: &Options) -> bool {
         let counts = sum(&self.counters);
-        let bytes = counts.sent_records * options.record_bytes as u64;
+        let records = match options.mode {
+            Mode::Fetch => counts.fetched_records,
+            _ => counts.sent_records,
+        };
+        let bytes = records * options.record_bytes as u64;
         options.bytes_max.is_some_and(|most| bytes >= most)
             || self.threads.iter().all(JoinHandle::is_finished)
     }
