@@ -28,6 +28,7 @@ mod server;
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -71,10 +72,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         return Ok(());
     }
     let folders = Folders::find()?;
-    // A run whose numbers count is made with what is shipped.
-    let profile = if options.smoke { "fast" } else { "release" };
-    let places = Places::new(&folders, profile, options.data.clone())?;
-    build(&options, &chosen, &folders, &places, profile)?;
+    let places = Places::new(&folders, &options.profile, options.data.clone())?;
+    build(&options, &chosen, &folders, &places)?;
     fs::create_dir_all(&places.data)?;
     let bench = Bench {
         machine: Machine::look(&folders.workspace, &places.data, KAFKA),
@@ -87,13 +86,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     measured
 }
 
-fn build(
-    options: &Options,
-    chosen: &[&Figure],
-    folders: &Folders,
-    places: &Places,
-    profile: &str,
-) -> Result<()> {
+fn build(options: &Options, chosen: &[&Figure], folders: &Folders, places: &Places) -> Result<()> {
+    let profile = &options.profile;
     if options.no_build {
         return Ok(());
     }
@@ -120,6 +114,8 @@ fn setting(options: &Options, places: Places) -> Setting {
     });
     Setting {
         seconds: options.seconds,
+        warm_up_seconds: options.warm_up_seconds,
+        warm_bytes: options.warm_gb << 30,
         smoke: options.smoke,
         recovery_bytes: recovery_gb * 1_000_000_000,
         cold_bytes: options.cold_gb * 1_000_000_000,
@@ -192,8 +188,9 @@ impl Bench {
                     kind.name()
                 );
                 std::io::stdout().flush()?;
+                let begun = Instant::now();
                 let metrics = self.once(figure, *kind);
-                println!();
+                println!(" ({:.1} s)", begun.elapsed().as_secs_f64());
                 round.insert(kind.name().to_owned(), metrics?);
             }
             rounds.push(round);

@@ -47,10 +47,9 @@ impl<'a> Client<'a> {
             client.command.args(["--server-pid", &pid.to_string()]);
         }
         client = client.set("--disk", setting.places.data.display());
-        let warm_up = setting.seconds / 4.0;
         client
             .set("--seconds", setting.seconds)
-            .set("--warm-up-seconds", warm_up)
+            .set("--warm-up-seconds", setting.warm_up_seconds)
     }
 
     pub(super) fn librdkafka(setting: &'a Setting, server: &'a Server, mode: &str) -> Self {
@@ -105,7 +104,9 @@ impl<'a> Client<'a> {
 
     fn new(server: &'a Server, speech: Speech, program: &std::path::Path) -> Self {
         let mut command = Command::new(program);
-        command.current_dir(&server.folder);
+        command
+            .current_dir(&server.folder)
+            .env("RUST_BACKTRACE", "0");
         Self {
             server,
             command,

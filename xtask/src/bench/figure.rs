@@ -80,6 +80,9 @@ pub(super) struct Setting {
     pub(super) places: Places,
     /// The measured part of a run.
     pub(super) seconds: f64,
+    pub(super) warm_up_seconds: f64,
+    /// Memory touched before each run: more than any run adds to the page cache at once.
+    pub(super) warm_bytes: u64,
     pub(super) smoke: bool,
     /// What a broker has on its disk when it is killed.
     pub(super) recovery_bytes: u64,
@@ -107,9 +110,7 @@ impl Setting {
     /// A server with nothing in it that has not been started; memory is warm.
     pub(super) fn prepare(&self, kind: Kind) -> Result<Server> {
         let server = Server::prepare(kind, &self.places)?;
-        if !self.smoke {
-            machine::warm(&self.places.data)?;
-        }
+        machine::warm(&self.places.data, self.warm_bytes)?;
         Ok(server)
     }
 
@@ -137,6 +138,22 @@ impl Setting {
         let client = client.set("--bytes-max", bytes).set("--seconds", 600);
         let client = client.set("--batch-bytes", 256 << 10);
         client.set("--warm-up-seconds", 0).run()
+    }
+
+    /// Sends and reads for a while, for clients that are timed from their first record: the server's
+    /// virtual machine, where it has one, compiles meanwhile.
+    pub(super) fn break_in(&self, server: &Server) -> Result<()> {
+        let client = |mode| {
+            let client = self.load(server, mode).set("--topic", "break-in");
+            client
+                .set("--warm-up-seconds", 0)
+                .set("--seconds", self.warm_up_seconds)
+        };
+        client("produce").run()?;
+        if server.kind != Kind::Floor {
+            client("fetch").run()?;
+        }
+        Ok(())
     }
 
     /// Lets a server come to rest.

@@ -9,8 +9,6 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-/// Touched and written before each run: more than any run adds to the page cache at once.
-const WARM_BYTES: u64 = 5 << 30;
 const CHUNK_BYTES: usize = 64 << 20;
 /// Read or written at a time where the disk's own speed is asked for.
 const SEQUENTIAL_BYTES: usize = 1 << 20;
@@ -95,14 +93,14 @@ fn kib(name: &str) -> f64 {
 
 /// Touches memory and page cache, so that a virtual machine's host backs them before the run and
 /// not in it, and gives them back.
-pub(super) fn warm(folder: &Path) -> Result<()> {
+pub(super) fn warm(folder: &Path, bytes: u64) -> Result<()> {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "half of a machine's memory"
     )]
     let half = (kib("MemAvailable:") * 512.0) as u64;
-    let mut rest = usize::try_from(WARM_BYTES.min(half))?;
+    let mut rest = usize::try_from(bytes.min(half))?;
     let path = folder.join("warm");
     let mut file = File::create(&path)?;
     let mut chunks: Vec<Vec<u8>> = Vec::new();

@@ -9,18 +9,25 @@ use super::server::Kind;
 pub(super) const USAGE: &str =
     "usage: cargo xtask bench [--list] [--smoke] [--only NAME]... [--pairs N] [--seconds S]
            [--against kafka,kafka-synced,floor] [--out DIR] [--data DIR] [--recovery-gb N]
-           [--cold-gb N] [--no-build]";
+           [--cold-gb N] [--warm-up S] [--warm-gb N] [--profile release|fast|dev] [--no-build]
+
+NAME is a figure's, or ends with - and begins several.";
 
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) list: bool,
     /// A second for each bench, ours and the floor only, nothing kept.
     pub(super) smoke: bool,
-    /// Names of figures, or their beginnings.
     pub(super) only: Vec<String>,
     pub(super) pairs: usize,
     /// The measured part of each run.
     pub(super) seconds: f64,
+    /// Before it, so that a virtual machine's compiler has seen the hot path.
+    pub(super) warm_up_seconds: f64,
+    /// Memory touched before each run.
+    pub(super) warm_gb: u64,
+    /// How our programs are built: as shipped, where the numbers count.
+    pub(super) profile: String,
     /// Which rivals may be run at all.
     pub(super) against: Vec<Kind>,
     pub(super) out: Option<PathBuf>,
@@ -41,6 +48,9 @@ impl Options {
             only: Vec::new(),
             pairs: 5,
             seconds: 5.0,
+            warm_up_seconds: 3.0,
+            warm_gb: 5,
+            profile: "release".to_owned(),
             against: vec![Kind::Kafka, Kind::KafkaSynced, Kind::Floor],
             out: None,
             data: None,
@@ -48,6 +58,7 @@ impl Options {
             cold_gb: 4,
             no_build: false,
         };
+        let mut profile = None;
         let mut arguments = arguments.iter();
         while let Some(&argument) = arguments.next() {
             let mut value = || arguments.next().copied().context(USAGE);
@@ -58,6 +69,9 @@ impl Options {
                 "--only" => options.only.extend(value()?.split(',').map(str::to_owned)),
                 "--pairs" => options.pairs = value()?.parse().context("--pairs")?,
                 "--seconds" => options.seconds = value()?.parse().context("--seconds")?,
+                "--warm-up" => options.warm_up_seconds = value()?.parse().context("--warm-up")?,
+                "--warm-gb" => options.warm_gb = value()?.parse().context("--warm-gb")?,
+                "--profile" => profile = Some(value()?.to_owned()),
                 "--against" => options.against = kinds(value()?)?,
                 "--out" => options.out = Some(std::path::absolute(value()?)?),
                 "--data" => options.data = Some(std::path::absolute(value()?)?),
@@ -69,13 +83,22 @@ impl Options {
         if options.smoke {
             options.pairs = 1;
             options.seconds = 1.0;
+            options.warm_up_seconds = 0.2;
+            options.warm_gb = 0;
+            // What the client tests have built already.
+            options.profile = "fast".to_owned();
             options.against.retain(|kind| *kind == Kind::Floor);
+        }
+        if let Some(profile) = profile {
+            options.profile = profile;
         }
         Ok(options)
     }
 
     pub(super) fn wants(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|only| name.starts_with(only.as_str()))
+        let is_meant =
+            |only: &String| name == only || (only.ends_with('-') && name.starts_with(only));
+        self.only.is_empty() || self.only.iter().any(is_meant)
     }
 }
 
@@ -96,10 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn only_takes_the_beginnings_of_names() {
-        let options = Options::parse(&["--only", "produce,start-empty"]).unwrap();
+    fn only_takes_names_and_their_beginnings() {
+        let options = Options::parse(&["--only", "produce-,start-empty"]).unwrap();
         assert!(options.wants("produce-raw") && options.wants("start-empty"));
         assert!(!options.wants("start-killed"));
+        let options = Options::parse(&["--only", "produce-raw"]).unwrap();
+        assert!(!options.wants("produce-raw-16k"));
         assert!(Options::parse(&["--against", "rabbit"]).is_err());
         assert!(Options::parse(&["--pairs"]).is_err());
     }

@@ -43,6 +43,7 @@ pub(super) const FIGURES: [Figure; 4] = [
         run: |setting, kind| {
             let server = setting.start(kind)?;
             let bytes = setting.sized(CACHED_BYTES, SMOKE_BYTES);
+            setting.break_in(&server)?;
             setting.fill(&server, "bench", bytes)?;
             let client = Client::librdkafka(setting, &server, "consume");
             client.set("--partitions", 6).record_bytes(1024).run()
@@ -58,6 +59,7 @@ pub(super) const FIGURES: [Figure; 4] = [
         run: |setting, kind| {
             let server = setting.start(kind)?;
             let bytes = setting.sized(CACHED_BYTES, SMOKE_BYTES);
+            setting.break_in(&server)?;
             setting.fill(&server, "bench", bytes)?;
             Client::java_consumer(setting, &server, bytes / 1024)?.run()
         },

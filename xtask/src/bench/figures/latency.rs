@@ -80,6 +80,7 @@ pub(super) const FIGURES: [Figure; 6] = [
         goals: &[Goal::own("p99_over_one", Bound::AtMost(1.5))],
         run: |setting, kind| {
             let server = setting.start(kind)?;
+            setting.break_in(&server)?;
             let run = |topic: &str, partitions: u64| {
                 setting.create(&server, topic, partitions)?;
                 let client = Client::librdkafka(setting, &server, "produce");
@@ -103,6 +104,7 @@ fn end_to_end(setting: &Setting, kind: Kind, rate: u32) -> Result<Metrics> {
 
 fn end_to_end_librdkafka(setting: &Setting, kind: Kind, rate: u32) -> Result<Metrics> {
     let server = setting.start(kind)?;
+    setting.break_in(&server)?;
     setting.create(&server, "bench", 6)?;
     let client = Client::librdkafka(setting, &server, "end-to-end");
     let client = client.set("--partitions", 6).set("--rate", rate);

@@ -23,6 +23,7 @@ pub(super) const FIGURES: [Figure; 8] = [
         ],
         run: |setting, kind| {
             let server = setting.start(kind)?;
+            setting.break_in(&server)?;
             setting.create(&server, "bench", 6)?;
             librdkafka(setting, &server).record_bytes(1024).run()
         },
@@ -93,6 +94,7 @@ pub(super) const FIGURES: [Figure; 8] = [
         )],
         run: |setting, kind| {
             let server = setting.start(kind)?;
+            setting.break_in(&server)?;
             setting.create(&server, "bench", 6)?;
             librdkafka(setting, &server).record_bytes(100).run()
         },
@@ -141,6 +143,7 @@ fn raw(
 
 fn java(setting: &Setting, kind: Kind) -> Result<Metrics> {
     let server = setting.start(kind)?;
+    setting.break_in(&server)?;
     setting.create(&server, "bench", 6)?;
     // The class counts records, not seconds.
     Client::java_producer(setting, &server, setting.records(300_000))?.run()

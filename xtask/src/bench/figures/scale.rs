@@ -70,7 +70,7 @@ fn many_partitions(setting: &Setting, kind: Kind) -> Result<Metrics> {
     setting.create(&server, "many", setting.sized(100_000, 2000))?;
     let create_ms = started_at.elapsed().as_secs_f64() * 1e3;
     server.stop()?;
-    let mut metrics = started(setting, &server, 6)?;
+    let mut metrics = started(setting, &server)?;
     metrics.set("create_ms", create_ms);
     server.start()?;
     setting.settle();

@@ -21,7 +21,7 @@ pub(super) const FIGURES: [Figure; 3] = [
         goals: &[Goal::own("acknowledged_ms", Bound::AtMost(25.0))],
         run: |setting, kind| {
             let server = setting.prepare(kind)?;
-            started(setting, &server, 1)
+            started(setting, &server)
         },
     },
     Figure {
@@ -36,7 +36,7 @@ pub(super) const FIGURES: [Figure; 3] = [
             setting.create(&server, "many", setting.sized(10_000, 500))?;
             setting.create(&server, "bench", 6)?;
             server.stop()?;
-            started(setting, &server, 6)
+            started(setting, &server)
         },
     },
     Figure {
@@ -51,9 +51,8 @@ pub(super) const FIGURES: [Figure; 3] = [
 ];
 
 /// The first start of a generated certificate costs more than any later one, so it counts.
-pub(super) fn started(setting: &Setting, server: &Server, partitions: u64) -> Result<Metrics> {
-    let client = setting.load(server, "start");
-    client.set("--partitions", partitions).starting().run()
+pub(super) fn started(setting: &Setting, server: &Server) -> Result<Metrics> {
+    setting.load(server, "start").starting().run()
 }
 
 fn killed(setting: &Setting, kind: Kind) -> Result<Metrics> {
@@ -69,7 +68,7 @@ fn killed(setting: &Setting, kind: Kind) -> Result<Metrics> {
     server.signal("KILL")?;
     drop(under_way);
     server.kill()?;
-    let mut metrics = started(setting, &server, 6)?;
+    let mut metrics = started(setting, &server)?;
     #[expect(clippy::cast_precision_loss, reason = "gigabytes for people")]
     metrics.set("filled_gb", bytes as f64 / 1e9);
     Ok(metrics)
