@@ -65,6 +65,8 @@ pub(crate) fn produce(options: &Options, clock: Instant) -> Result<Value> {
         .set("bootstrap.servers", &options.server)
         .set("acks", "all")
         .set("linger.ms", options.linger_ms.to_string())
+        // Less than what is waited for at the end.
+        .set("message.timeout.ms", "50000")
         // A queue of half a second at full speed, so that sending never waits for nothing.
         .set("queue.buffering.max.messages", "500000")
         .set("queue.buffering.max.kbytes", "1048576");
