@@ -191,7 +191,16 @@ impl Bench {
                 let begun = Instant::now();
                 let metrics = self.once(figure, *kind);
                 println!(" ({:.1} s)", begun.elapsed().as_secs_f64());
-                round.insert(kind.name().to_owned(), metrics?);
+                match metrics {
+                    Ok(metrics) => {
+                        round.insert(kind.name().to_owned(), metrics);
+                    }
+                    // A rival that can't do it leaves a gap, not the figure.
+                    Err(error) if !self.options.smoke && *kind != Kind::Tidegate => {
+                        println!("{} left out: {error:#}", kind.name());
+                    }
+                    Err(error) => return Err(error),
+                }
             }
             rounds.push(round);
         }

@@ -1,6 +1,6 @@
 //! Reads: all there is, once, or what comes while somebody sends.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -11,10 +11,9 @@ use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
-use crate::DRAIN_LIMIT;
 use crate::latency;
 use crate::options::Options;
-use crate::producing::nanos;
+use crate::{Course, DRAIN_LIMIT};
 
 const ASK_LIMIT: Duration = Duration::from_secs(30);
 /// Without a record for so long, something is wrong.
@@ -53,12 +52,8 @@ pub(crate) fn consume(options: &Options) -> Result<Value> {
 
 /// Reads from the ends until as many records as `expected` says have come; gives their times under
 /// way, and how many never came.
-pub(crate) fn follow(
-    options: &Options,
-    clock: Instant,
-    ready: &AtomicBool,
-    expected: &AtomicU64,
-) -> Result<(Histogram<u64>, u64)> {
+pub(crate) fn follow(options: &Options, course: &Course) -> Result<(Histogram<u64>, u64)> {
+    let expected = &course.expected;
     let consumer = consumer(options)?;
     // Positions as numbers: what is sent before the first fetch is seen all the same.
     let mut positions = TopicPartitionList::new();
@@ -67,7 +62,7 @@ pub(crate) fn follow(
         positions.add_partition_offset(&options.topic, partition, Offset::Offset(high))?;
     }
     consumer.assign(&positions)?;
-    ready.store(true, Ordering::Release);
+    course.is_ready.store(true, Ordering::Release);
     let mut latencies = latency::histogram();
     let mut records = 0;
     let mut last = Instant::now();
@@ -78,7 +73,9 @@ pub(crate) fn follow(
         let message = message?;
         let payload = message.payload().and_then(<[u8]>::first_chunk);
         let intended_ns = u64::from_be_bytes(*payload.context("a record with a time")?);
-        latencies.saturating_record(nanos(clock).saturating_sub(intended_ns));
+        if intended_ns >= course.from_ns.load(Ordering::Acquire) {
+            latencies.saturating_record(course.now_ns().saturating_sub(intended_ns));
+        }
         records += 1;
         last = Instant::now();
     }

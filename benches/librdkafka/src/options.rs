@@ -18,6 +18,9 @@ pub(crate) struct Options {
     pub(crate) record_bytes: usize,
     #[arg(long, default_value_t = 5.0)]
     pub(crate) seconds: f64,
+    /// Before the measured time.
+    #[arg(long, default_value_t = 0.0)]
+    pub(crate) warm_up_seconds: f64,
     /// Records a second; without it, as many as go.
     #[arg(long)]
     pub(crate) rate: Option<f64>,

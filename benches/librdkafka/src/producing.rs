@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -13,6 +14,7 @@ use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 use serde_json::{Value, json};
 
+use crate::Course;
 use crate::latency;
 use crate::options::Options;
 
@@ -29,7 +31,11 @@ struct Deliveries {
 }
 
 struct Told {
+    /// Where the measured time begins.
+    from_ns: u64,
     acknowledged: u64,
+    /// Of these, since the measured time began.
+    measured: u64,
     last_ns: u64,
     latencies: Histogram<u64>,
     faults: BTreeMap<String, u64>,
@@ -49,9 +55,12 @@ impl ProducerContext for Deliveries {
         match result {
             Ok(_) => {
                 told.acknowledged += 1;
+                told.measured += u64::from(now_ns >= told.from_ns);
                 told.last_ns = now_ns;
-                let took_ns = now_ns.saturating_sub(*intended_ns);
-                told.latencies.saturating_record(took_ns);
+                if *intended_ns >= told.from_ns {
+                    let took_ns = now_ns.saturating_sub(*intended_ns);
+                    told.latencies.saturating_record(took_ns);
+                }
             }
             Err((error, _)) => *told.faults.entry(error.to_string()).or_default() += 1,
         }
@@ -59,7 +68,8 @@ impl ProducerContext for Deliveries {
 }
 
 /// Sends for the set time and waits for every acknowledgement.
-pub(crate) fn produce(options: &Options, clock: Instant) -> Result<Value> {
+pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
+    let clock = course.clock;
     let mut config = ClientConfig::new();
     config
         .set("bootstrap.servers", &options.server)
@@ -76,7 +86,9 @@ pub(crate) fn produce(options: &Options, clock: Instant) -> Result<Value> {
     let deliveries = Deliveries {
         clock,
         told: Mutex::new(Told {
+            from_ns: u64::MAX,
             acknowledged: 0,
+            measured: 0,
             last_ns: 0,
             latencies: latency::histogram(),
             faults: BTreeMap::new(),
@@ -87,7 +99,11 @@ pub(crate) fn produce(options: &Options, clock: Instant) -> Result<Value> {
     producer
         .client()
         .fetch_metadata(Some(&options.topic), Duration::from_secs(30))?;
-    let begin_ns = nanos(clock);
+    let from_ns = nanos(clock) + nanoseconds(options.warm_up_seconds);
+    course.from_ns.store(from_ns, Ordering::Release);
+    if let Ok(mut told) = producer.context().told.lock() {
+        told.from_ns = from_ns;
+    }
     let sent = match options.rate {
         None => at_full_speed(options, &producer, clock)?,
         Some(rate) => at_rate(options, &producer, clock, rate)?,
@@ -97,8 +113,8 @@ pub(crate) fn produce(options: &Options, clock: Instant) -> Result<Value> {
         .context("wait for acknowledgements")?;
     let told = producer.context().told.lock();
     let told = told.map_err(|_| anyhow::anyhow!("a callback panicked"))?;
-    let seconds = told.last_ns.saturating_sub(begin_ns) as f64 / 1e9;
-    let rate = told.acknowledged as f64 / seconds;
+    let seconds = told.last_ns.saturating_sub(from_ns) as f64 / 1e9;
+    let rate = told.measured as f64 / seconds;
     let mut faults = told.faults.clone();
     if sent != told.acknowledged {
         faults.insert("not acknowledged".to_owned(), sent - told.acknowledged);
@@ -119,7 +135,7 @@ fn at_full_speed(
     clock: Instant,
 ) -> Result<u64> {
     let mut sender = Sender::new(options, producer);
-    let end_ns = nanos(clock) + (options.seconds * 1e9) as u64;
+    let end_ns = nanos(clock) + nanoseconds(options.warm_up_seconds + options.seconds);
     loop {
         let now_ns = nanos(clock);
         if now_ns >= end_ns {
@@ -141,7 +157,7 @@ fn at_rate(
 ) -> Result<u64> {
     let mut sender = Sender::new(options, producer);
     let begin_ns = nanos(clock);
-    let records = (options.seconds * rate) as u64;
+    let records = ((options.warm_up_seconds + options.seconds) * rate) as u64;
     for number in 0..records {
         let due_ns = begin_ns + (number as f64 / rate * 1e9) as u64;
         loop {
@@ -213,6 +229,10 @@ fn pseudo_random(bytes: usize) -> Vec<u8> {
     std::iter::repeat_with(next).take(bytes).collect()
 }
 
-pub(crate) fn nanos(clock: Instant) -> u64 {
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}
+
+fn nanos(clock: Instant) -> u64 {
     clock.elapsed().as_nanos() as u64
 }

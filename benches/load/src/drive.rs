@@ -236,6 +236,7 @@ impl<'a> Crew<'a> {
         })?;
         let partitions = usize::try_from(options.partitions)?;
         let schedules = schedules(options, self.run.clock)?;
+        self.run.expect_schedules(schedules.len());
         let role = |(index, (transport, producer))| {
             // With more connections than partitions several share one.
             let own = (index % partitions..partitions).step_by(connections);
@@ -323,6 +324,7 @@ impl<'a> Crew<'a> {
         let started = Instant::now();
         let is_done = |counts: &Counts| match options.mode {
             Mode::Fetch | Mode::Idle => true,
+            _ if self.run.is_behind() => false,
             Mode::EndToEnd => {
                 counts.produced_records == counts.sent_records
                     && counts.fetched_records >= counts.produced_records
@@ -337,6 +339,9 @@ impl<'a> Crew<'a> {
         }
         self.run.stop();
         let mut all = Tally::new(Arc::clone(self.run));
+        if self.run.is_behind() {
+            all.fault("records were due and never sent".to_owned());
+        }
         for thread in self.threads {
             match thread.join() {
                 Ok(tally) => all.merge(&tally?),

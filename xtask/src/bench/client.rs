@@ -56,7 +56,8 @@ impl<'a> Client<'a> {
         let program = setting.places.librdkafka.join("release/librdkafka-driver");
         let mut client = Self::new(server, Speech::Bare, &program);
         client.command.args([mode, "--server", &server.plain()]);
-        client.set("--seconds", setting.seconds)
+        let client = client.set("--seconds", setting.seconds);
+        client.set("--warm-up-seconds", setting.warm_up_seconds)
     }
 
     /// `kafka-producer-perf-test`: as many records as asked for, as fast as it can.

@@ -11,6 +11,9 @@ use super::metrics::Metrics;
 use super::places::Places;
 use super::server::{Kind, Server};
 
+/// Where very many partitions are made.
+const TOPIC_PARTITIONS: u64 = 1000;
+
 /// One line of the table of goals, measured.
 pub(super) struct Figure {
     pub(super) name: &'static str,
@@ -129,6 +132,16 @@ impl Setting {
     pub(super) fn create(&self, server: &Server, topic: &str, partitions: u64) -> Result<()> {
         let client = self.load(server, "create").set("--topic", topic);
         client.set("--partitions", partitions).run()?;
+        Ok(())
+    }
+
+    /// Makes so many partitions, a thousand to a topic: Kafka refuses more at once.
+    pub(super) fn create_many(&self, server: &Server, partitions: u64) -> Result<()> {
+        for number in 0..partitions.div_ceil(TOPIC_PARTITIONS) {
+            let rest = partitions - number * TOPIC_PARTITIONS;
+            let topic = format!("many-{number}");
+            self.create(server, &topic, rest.min(TOPIC_PARTITIONS))?;
+        }
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! A figure measured: its rounds, the ratios to the rivals, and what became of its goals.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,12 +69,9 @@ impl Outcome {
 
     /// The servers that were run, Tidegate first.
     pub(super) fn servers(&self) -> Vec<&str> {
-        let round = self.rounds.first();
-        let mut names: Vec<&str> = round
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .map(String::as_str)
-            .collect();
+        let names = self.rounds.iter().flat_map(BTreeMap::keys);
+        let names: BTreeSet<&str> = names.map(String::as_str).collect();
+        let mut names: Vec<&str> = names.into_iter().collect();
         names.sort_by_key(|name| *name != Kind::Tidegate.name());
         names
     }

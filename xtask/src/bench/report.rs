@@ -1,5 +1,6 @@
 //! What was measured as text: a section for people, and files that stay.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -120,8 +121,8 @@ fn page(outcomes: &[Outcome]) -> String {
          are taken round by round and given as median (min to max). Client and servers share \
          the machine.\n",
     );
-    let mut machines: Vec<String> = outcomes.iter().map(|o| o.machine.line()).collect();
-    machines.dedup();
+    // Figures measured apart may have been measured on different states of the code.
+    let machines: BTreeSet<String> = outcomes.iter().map(|o| o.machine.line()).collect();
     for machine in machines {
         write!(text, "\n- {machine}").ok();
     }

@@ -46,7 +46,7 @@ pub(super) const FIGURES: [Figure; 5] = [
         goals: &[Goal::own("rss_anon_mib", Bound::AtMost(64.0))],
         run: |setting, kind| {
             let mut server = setting.start(kind)?;
-            setting.create(&server, "many", setting.sized(10_000, 500))?;
+            setting.create_many(&server, setting.sized(10_000, 500))?;
             setting.settle();
             let created = resident(&server)?;
             server.stop()?;

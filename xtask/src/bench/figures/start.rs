@@ -33,7 +33,7 @@ pub(super) const FIGURES: [Figure; 3] = [
         goals: &[Goal::own("acknowledged_ms", Bound::AtMost(300.0))],
         run: |setting, kind| {
             let mut server = setting.start(kind)?;
-            setting.create(&server, "many", setting.sized(10_000, 500))?;
+            setting.create_many(&server, setting.sized(10_000, 500))?;
             setting.create(&server, "bench", 6)?;
             server.stop()?;
             started(setting, &server)
