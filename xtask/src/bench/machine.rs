@@ -126,7 +126,7 @@ pub(super) fn drop_caches() -> Result<()> {
     fs::write("/proc/sys/vm/drop_caches", "3").context("drop the page cache (as root)")
 }
 
-/// MB/s at which the disk gives back a file of this size that isn't in memory.
+/// The disk's own speed: MB/s at which the disk gives back a file of this size that isn't in memory.
 pub(super) fn sequential_read(folder: &Path, bytes: u64) -> Result<f64> {
     let path = folder.join("sequential");
     let mut file = File::create(&path)?;

@@ -10,7 +10,8 @@ use serde_json::Value;
 pub(super) struct Metrics(BTreeMap<String, f64>);
 
 /// What a report of `load` holds, as a JSON pointer, and the name it has here.
-const TAKEN: [(&str, &str); 20] = [
+const TAKEN: [(&str, &str); 21] = [
+    ("/seconds", "seconds"),
     ("/records_per_s", "records_per_s"),
     ("/mb_per_s", "mb_per_s"),
     ("/requests_per_s", "requests_per_s"),

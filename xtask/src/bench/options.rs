@@ -55,7 +55,7 @@ impl Options {
             out: None,
             data: None,
             recovery_gb: None,
-            cold_gb: 4,
+            cold_gb: 8,
             no_build: false,
         };
         let mut profile = None;

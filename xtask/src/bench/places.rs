@@ -55,6 +55,7 @@ impl Places {
                 .arg(setting("build.folder", &folder))
                 .arg(setting("outputDirectory", &libraries))
                 .args(["-DincludeScope=runtime", "dependency:copy-dependencies"])
+                .stdout(Stdio::null())
                 .current_dir(&folder);
             let status = mvn.status().context("run mvn")?;
             ensure!(status.success(), "mvn could not fetch {project}");

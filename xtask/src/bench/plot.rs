@@ -18,8 +18,8 @@ const COLOURS: [RGBColor; 4] = [
 ];
 /// Half of a bar's width, where servers stand one apart.
 const HALF: f64 = 0.35;
-/// Room above the highest bar.
-const HEADROOM: f64 = 1.15;
+/// Room above the highest bar, where the legend stands.
+const HEADROOM: f64 = 1.4;
 
 pub(super) fn draw(outcome: &Outcome, file: &Path) -> Result<()> {
     let count = outcome.headline.len().max(1);

@@ -59,7 +59,9 @@ pub(super) struct Server {
 impl Server {
     /// Makes everything ready for the first start, in an empty folder.
     pub(super) fn prepare(kind: Kind, places: &Places) -> Result<Self> {
-        let folder = places.data.join(kind.name());
+        // Two benches may run at once, for whatever that is worth.
+        let name = format!("{}-{}", kind.name(), std::process::id());
+        let folder = places.data.join(name);
         remove(&folder)?;
         fs::create_dir_all(&folder)?;
         let class_path = match kind.is_kafka() {
