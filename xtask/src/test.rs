@@ -4,12 +4,13 @@
 
 #![expect(clippy::print_stdout, reason = "the report is this task's purpose")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
+
+use crate::folders::Folders;
 
 const USAGE: &str = "usage: cargo xtask test [--only unit|world] [FILTER]...";
 
@@ -26,13 +27,6 @@ struct Summary {
     passed: usize,
     failed: usize,
     skipped: usize,
-}
-
-/// The folders that the task works in.
-struct Folders {
-    workspace: PathBuf,
-    target: PathBuf,
-    clients: PathBuf,
 }
 
 /// Runs the tests; the process ends with 1 if any failed.
@@ -92,41 +86,6 @@ impl Plan {
     }
 }
 
-impl Folders {
-    fn find() -> Result<Self> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("a workspace")?;
-        let folder = |variable: &str, default: PathBuf| {
-            env::var_os(variable).map_or(Ok(default), std::path::absolute)
-        };
-        let target = folder("CARGO_TARGET_DIR", workspace.join("target"))?;
-        let clients = folder("TIDEGATE_CLIENTS_DIR", target.join("clients"))?;
-        Ok(Self {
-            workspace: workspace.to_owned(),
-            target,
-            clients,
-        })
-    }
-
-    /// Cargo, in the workspace.
-    fn cargo(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(arguments).current_dir(&self.workspace);
-        command.env("CARGO_TARGET_DIR", &self.target);
-        command
-    }
-
-    /// The runner of the world tests.
-    fn runner(&self) -> Command {
-        let mut command = Command::new(self.target.join("debug/tests"));
-        command
-            .current_dir(&self.workspace)
-            .env("TIDEGATE_CLIENTS_DIR", &self.clients);
-        command
-    }
-}
-
 impl Summary {
     fn plus(self, other: Self) -> Self {
         Self {
@@ -161,6 +120,15 @@ impl Summary {
     }
 }
 
+/// The runner of the world tests.
+fn runner(folders: &Folders) -> Command {
+    let mut command = Command::new(folders.target.join("debug/tests"));
+    command
+        .current_dir(&folders.workspace)
+        .env("TIDEGATE_CLIENTS_DIR", &folders.clients);
+    command
+}
+
 fn install_clients(folders: &Folders) -> Result<Child> {
     let built = folders.cargo(&["build", "--package", "tests"]).status()?;
     if !built.success() {
@@ -170,8 +138,7 @@ fn install_clients(folders: &Folders) -> Result<Child> {
         "installing the clients into {} meanwhile",
         folders.clients.display()
     );
-    folders
-        .runner()
+    runner(folders)
         .arg("--prepare")
         .stdin(Stdio::null())
         .spawn()
@@ -208,8 +175,7 @@ fn world_tests(folders: &Folders, filters: &[String], installation: &mut Child) 
         failed: 1,
         ..Summary::default()
     };
-    let host = host()?;
-    let built = build_broker(folders, &host)?;
+    let built = folders.build_static("fast", &["tidegate"])?;
     // What couldn't be installed is said again by the scenario that needs it.
     installation.wait().context("wait for the clients")?;
     if !built {
@@ -219,47 +185,12 @@ fn world_tests(folders: &Folders, filters: &[String], installation: &mut Child) 
     let sums = folders.target.join("world-summary");
     drop(fs::remove_file(&sums));
     std::io::stdout().flush()?;
-    let mut runner = folders.runner();
+    let mut runner = runner(folders);
     runner.arg("--summary").arg(&sums).args(filters);
-    runner.env(
-        "TIDEGATE_BIN",
-        folders.target.join(host).join("fast/tidegate"),
-    );
+    runner.env("TIDEGATE_BIN", folders.built_static("fast", "tidegate")?);
     runner.status().context("run the world tests")?;
     let text = fs::read_to_string(&sums).unwrap_or_default();
     Ok(Summary::read(text.trim()).unwrap_or(failure))
-}
-
-/// Builds the broker as its image has it: close to release, and static.
-fn build_broker(folders: &Folders, host: &str) -> Result<bool> {
-    // With a target named, the flag spares build scripts and macros, which can't be static.
-    let build = [
-        "build",
-        "--profile",
-        "fast",
-        "--package",
-        "tidegate",
-        "--target",
-        host,
-    ];
-    let variable = host.to_uppercase().replace('-', "_");
-    let mut command = folders.cargo(&build);
-    command.env(
-        format!("CARGO_TARGET_{variable}_RUSTFLAGS"),
-        "-C target-feature=+crt-static",
-    );
-    Ok(command.status().context("start cargo")?.success())
-}
-
-/// The name that Rust gives this machine's kind.
-fn host() -> Result<String> {
-    let output = Command::new("rustc")
-        .arg("-vV")
-        .output()
-        .context("start rustc")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc names no host")?.to_owned())
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ use wire::codec::{Request, decode_request, encode_response};
 use wire::frame::{LENGTH_BYTES, RequestFrame};
 
 /// What is offered: Produce stops short of topic ids, which the floor doesn't know.
-const OFFERED: [(ApiKey, i16, i16); 6] = [
+/// Fetch is offered and never answered: without it librdkafka falls back to the old format.
+const OFFERED: [(ApiKey, i16, i16); 7] = [
     (ApiKey::Produce, 3, 12),
+    (ApiKey::Fetch, 4, 12),
     (ApiKey::ListOffsets, 1, 6),
     (ApiKey::Metadata, 1, 9),
     (ApiKey::ApiVersions, 0, 3),

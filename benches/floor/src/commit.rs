@@ -5,10 +5,14 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use crate::file::LogFile;
+
+/// How often the count of syncs is printed, at most.
+const TELL: Duration = Duration::from_millis(100);
 
 /// A reply that waits for the sync of what it acknowledges.
 pub(crate) struct Waiting {
@@ -50,6 +54,8 @@ impl Commits {
 
 fn sync_for_ever(queue: &Queue, file: &LogFile) {
     let mut commit: Vec<Waiting> = Vec::new();
+    let mut syncs = 0_u64;
+    let mut told = Instant::now();
     loop {
         {
             let waiting = queue.waiting.lock().unwrap_or_else(PoisonError::into_inner);
@@ -61,6 +67,11 @@ fn sync_for_ever(queue: &Queue, file: &LogFile) {
         }
         file.sync().expect("the disk takes what was written");
         reply(&mut commit);
+        syncs += 1;
+        if told.elapsed() > TELL {
+            println!("syncs {syncs}");
+            told = Instant::now();
+        }
         file.allocate_ahead().expect("there is room on the disk");
     }
 }

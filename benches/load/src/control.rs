@@ -100,6 +100,9 @@ impl Control {
 
     /// Makes the topic unless it is there, and waits until every partition has its leader.
     pub(crate) fn create_topic(&mut self, topic: &Topic) -> Result<()> {
+        if self.is_led(topic)? {
+            return Ok(());
+        }
         let config = |(name, value): &(String, String)| {
             CreatableTopicConfig::default()
                 .with_name(StrBytes::from_string(name.clone()))

@@ -5,7 +5,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use load::process::{Disk, Sample};
+use gauge::{Disk, Sample};
 use model::Timestamp;
 
 use crate::consuming::{AtEnd, ConsumerPlan, Consuming, FetchLimits};
@@ -236,6 +236,7 @@ impl<'a> Crew<'a> {
         })?;
         let partitions = usize::try_from(options.partitions)?;
         let schedules = schedules(options, self.run.clock)?;
+        self.run.expect_schedules(schedules.len());
         let role = |(index, (transport, producer))| {
             // With more connections than partitions several share one.
             let own = (index % partitions..partitions).step_by(connections);
@@ -309,7 +310,11 @@ impl<'a> Crew<'a> {
     /// Whether enough was sent, or everything has gone wrong.
     fn is_enough(&self, options: &Options) -> bool {
         let counts = sum(&self.counters);
-        let bytes = counts.sent_records * options.record_bytes as u64;
+        let records = match options.mode {
+            Mode::Fetch => counts.fetched_records,
+            _ => counts.sent_records,
+        };
+        let bytes = records * options.record_bytes as u64;
         options.bytes_max.is_some_and(|most| bytes >= most)
             || self.threads.iter().all(JoinHandle::is_finished)
     }
@@ -319,6 +324,7 @@ impl<'a> Crew<'a> {
         let started = Instant::now();
         let is_done = |counts: &Counts| match options.mode {
             Mode::Fetch | Mode::Idle => true,
+            _ if self.run.is_behind() => false,
             Mode::EndToEnd => {
                 counts.produced_records == counts.sent_records
                     && counts.fetched_records >= counts.produced_records
@@ -333,6 +339,9 @@ impl<'a> Crew<'a> {
         }
         self.run.stop();
         let mut all = Tally::new(Arc::clone(self.run));
+        if self.run.is_behind() {
+            all.fault("records were due and never sent".to_owned());
+        }
         for thread in self.threads {
             match thread.join() {
                 Ok(tally) => all.merge(&tally?),

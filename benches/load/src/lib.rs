@@ -1,6 +1,5 @@
-//! What the load generator and the floor server share: a reader of unread bytes, a buffer that
-//! frames are read into, and what the kernel says about a process.
+//! What the load generator and the floor server share: a reader of unread bytes, and a buffer that
+//! frames are read into.
 
 pub mod frames;
-pub mod process;
 pub mod reader;

@@ -8,7 +8,7 @@ use crate::payload::Codec;
 
 /// Drives a Kafka broker with requests made in advance and prints what it measured as JSON.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "load")]
+#[command(name = "load", args_override_self = true)]
 pub(crate) struct Options {
     pub(crate) mode: Mode,
     /// Broker that leads every partition.
@@ -60,7 +60,7 @@ pub(crate) struct Options {
     /// Before the measured time.
     #[arg(long, default_value_t = 1.0)]
     pub(crate) warm_up_seconds: f64,
-    /// Stop after so many record bytes.
+    /// Stop after so many record bytes, sent or, in mode fetch, fetched.
     #[arg(long)]
     pub(crate) bytes_max: Option<u64>,
     /// Where a fetch begins and what it does at the end.

@@ -22,6 +22,8 @@ pub(crate) struct Producing {
     places: Vec<Place>,
     next_place: usize,
     schedule: Option<Schedule>,
+    /// All that was due before the end of the run has been sent.
+    is_schedule_kept: bool,
     in_flight: VecDeque<Sent>,
     correlation_id: i32,
 }
@@ -62,6 +64,7 @@ impl Producing {
             producer: plan.producer,
             places: plan.partitions.into_iter().map(place).collect(),
             next_place: 0,
+            is_schedule_kept: plan.schedule.is_none(),
             schedule: plan.schedule,
             in_flight: VecDeque::new(),
             correlation_id: 0,
@@ -69,7 +72,7 @@ impl Producing {
     }
 
     pub(crate) fn is_drained(&self) -> bool {
-        self.in_flight.is_empty()
+        self.in_flight.is_empty() && self.is_schedule_kept
     }
 
     /// Whether the next request is only a question of the socket: it takes requests as they go.
@@ -110,6 +113,25 @@ impl Producing {
                 return;
             };
             self.send(Some((schedule, size)), now_ns, out, tally);
+        }
+    }
+
+    /// At the end of a run: sends what was due before it and hasn't been sent, since a broker that
+    /// falls behind must not be spared the records that it is behind with.
+    pub(crate) fn fill_up(&mut self, now_ns: u64, out: &mut Outgoing, tally: &mut Tally) {
+        if self.is_schedule_kept {
+            return;
+        }
+        let end_ns = tally.run.window_end_ns();
+        self.fill(now_ns.min(end_ns), out, tally);
+        let is_due = self.schedule.is_some_and(|schedule| {
+            let late_ns = end_ns.checked_sub(schedule.next_ns);
+            let due = late_ns.map(|late_ns| late_ns / schedule.stride_ns + 1);
+            due.is_some_and(|due| self.largest_up_to(due).is_some())
+        });
+        if !is_due {
+            self.is_schedule_kept = true;
+            tally.run.schedule_kept();
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use gauge::{Disk, Sample, float};
 use hdrhistogram::Histogram;
-use load::process::{Disk, Sample, float};
 use serde::Serialize;
 
 use crate::drive::Moment;

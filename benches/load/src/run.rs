@@ -1,6 +1,6 @@
 //! What all threads of one run share: the clock, the phase, the counts.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// Nanoseconds since the run began, the same for all threads.
@@ -29,6 +29,8 @@ pub(crate) struct Run {
     window_end_ns: AtomicU64,
     draining: AtomicBool,
     stopped: AtomicBool,
+    /// Connections that may still have to send what was due before the end.
+    behind: AtomicUsize,
 }
 
 impl Run {
@@ -39,6 +41,7 @@ impl Run {
             window_end_ns: AtomicU64::new(u64::MAX),
             draining: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
+            behind: AtomicUsize::new(0),
         }
     }
 
@@ -47,11 +50,30 @@ impl Run {
         self.window_start_ns.store(now_ns, Ordering::Relaxed);
     }
 
-    /// Nothing new is sent; what is under way may end.
+    /// Nothing new is sent; what is under way, or was due before, may end.
     pub(crate) fn drain(&self) {
         let now_ns = self.clock.now_ns();
         self.window_end_ns.store(now_ns, Ordering::Relaxed);
         self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// So many connections more have a schedule to keep.
+    pub(crate) fn expect_schedules(&self, connections: usize) {
+        self.behind.fetch_add(connections, Ordering::Relaxed);
+    }
+
+    /// One of them has sent all that was due.
+    pub(crate) fn schedule_kept(&self) {
+        self.behind.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_behind(&self) -> bool {
+        self.behind.load(Ordering::Relaxed) > 0
+    }
+
+    /// When the measured part ended; far away while it lasts.
+    pub(crate) fn window_end_ns(&self) -> u64 {
+        self.window_end_ns.load(Ordering::Relaxed)
     }
 
     pub(crate) fn stop(&self) {

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use load::process::Sample;
+use gauge::Sample;
 use model::Timestamp;
 use serde::Serialize;
 
@@ -105,8 +105,8 @@ fn first_acknowledgement(
                 acknowledged_ms: ms(),
                 topic_ms,
                 cpu_s: sample.cpu_s(),
-                rss_anon_mib: load::process::float(sample.rss_anon_kib) / 1024.0,
-                rss_mib: load::process::float(sample.rss_kib) / 1024.0,
+                rss_anon_mib: gauge::float(sample.rss_anon_kib) / 1024.0,
+                rss_mib: gauge::float(sample.rss_kib) / 1024.0,
             });
         }
         if started.elapsed() > LIMIT {

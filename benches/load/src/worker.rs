@@ -70,13 +70,17 @@ impl Connection {
 
     fn refill(&mut self, now_ns: u64, is_draining: bool, tally: &mut Tally) -> io::Result<()> {
         match &mut self.role {
-            Role::Producing(producing) if !is_draining => {
-                if !producing.is_unacknowledged() || self.out.is_empty() {
+            Role::Producing(producing) => {
+                if producing.is_unacknowledged() && !self.out.is_empty() {
+                    // Its requests go as the socket takes them.
+                } else if is_draining {
+                    producing.fill_up(now_ns, &mut self.out, tally);
+                } else {
                     producing.fill(now_ns, &mut self.out, tally);
                 }
             }
             Role::Consuming(consuming) => consuming.fill(now_ns, &mut self.out),
-            Role::Producing(_) | Role::Idle => {}
+            Role::Idle => {}
         }
         let all_sent = self.transport.send(&mut self.out)?;
         let wants_more = match &self.role {

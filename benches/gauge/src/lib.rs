@@ -1,4 +1,5 @@
-//! What the kernel says about a process and about the disk below a folder.
+//! What the kernel says about a process and about the disk below a folder: the servers are measured
+//! from outside, by whoever drives them.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -125,6 +126,12 @@ impl Disk {
             flushes: at(15),
         })
     }
+}
+
+/// Bytes that may still be written to the file system that holds `path`.
+#[must_use]
+pub fn room(path: &Path) -> u64 {
+    rustix::fs::statvfs(path).map_or(0, |system| system.f_bavail * system.f_frsize)
 }
 
 /// A count as a number to divide by.

@@ -1,0 +1,238 @@
+//! Sends records; the times of their acknowledgements come by librdkafka's own thread's callbacks.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use rdkafka::client::ClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::DeliveryResult;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use serde_json::{Value, json};
+
+use crate::Course;
+use crate::latency;
+use crate::options::Options;
+
+/// Between two looks at acknowledgements while sending at full speed.
+const RECORDS_BETWEEN_POLLS: u64 = 256;
+const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+/// Of a value, where the time stands at which it was meant to be sent.
+const STAMP_BYTES: usize = 8;
+
+/// Counts what comes back.
+struct Deliveries {
+    clock: Instant,
+    told: Mutex<Told>,
+}
+
+struct Told {
+    /// Where the measured time begins.
+    from_ns: u64,
+    acknowledged: u64,
+    /// Of these, since the measured time began.
+    measured: u64,
+    last_ns: u64,
+    latencies: Histogram<u64>,
+    faults: BTreeMap<String, u64>,
+}
+
+impl ClientContext for Deliveries {}
+
+impl ProducerContext for Deliveries {
+    /// When the record was meant to be sent.
+    type DeliveryOpaque = Box<u64>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, intended_ns: Box<u64>) {
+        let now_ns = nanos(self.clock);
+        let Ok(mut told) = self.told.lock() else {
+            return;
+        };
+        match result {
+            Ok(_) => {
+                told.acknowledged += 1;
+                told.measured += u64::from(now_ns >= told.from_ns);
+                told.last_ns = now_ns;
+                if *intended_ns >= told.from_ns {
+                    let took_ns = now_ns.saturating_sub(*intended_ns);
+                    told.latencies.saturating_record(took_ns);
+                }
+            }
+            Err((error, _)) => *told.faults.entry(error.to_string()).or_default() += 1,
+        }
+    }
+}
+
+/// Sends for the set time and waits for every acknowledgement.
+pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
+    let clock = course.clock;
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", &options.server)
+        .set("acks", "all")
+        .set("linger.ms", options.linger_ms.to_string())
+        // Less than what is waited for at the end.
+        .set("message.timeout.ms", "50000")
+        // A queue of half a second at full speed, so that sending never waits for nothing.
+        .set("queue.buffering.max.messages", "500000")
+        .set("queue.buffering.max.kbytes", "1048576");
+    for (name, value) in &options.properties {
+        config.set(name, value);
+    }
+    let deliveries = Deliveries {
+        clock,
+        told: Mutex::new(Told {
+            from_ns: u64::MAX,
+            acknowledged: 0,
+            measured: 0,
+            last_ns: 0,
+            latencies: latency::histogram(),
+            faults: BTreeMap::new(),
+        }),
+    };
+    let producer: BaseProducer<Deliveries> = config.create_with_context(deliveries)?;
+    // Metadata first: what follows is the load alone.
+    producer
+        .client()
+        .fetch_metadata(Some(&options.topic), Duration::from_secs(30))?;
+    let from_ns = nanos(clock) + nanoseconds(options.warm_up_seconds);
+    course.from_ns.store(from_ns, Ordering::Release);
+    if let Ok(mut told) = producer.context().told.lock() {
+        told.from_ns = from_ns;
+    }
+    let sent = match options.rate {
+        None => at_full_speed(options, &producer, clock)?,
+        Some(rate) => at_rate(options, &producer, clock, rate)?,
+    };
+    producer
+        .flush(FLUSH_LIMIT)
+        .context("wait for acknowledgements")?;
+    let told = producer.context().told.lock();
+    let told = told.map_err(|_| anyhow::anyhow!("a callback panicked"))?;
+    let seconds = told.last_ns.saturating_sub(from_ns) as f64 / 1e9;
+    let rate = told.measured as f64 / seconds;
+    let mut faults = told.faults.clone();
+    if sent != told.acknowledged {
+        faults.insert("not acknowledged".to_owned(), sent - told.acknowledged);
+    }
+    Ok(json!({
+        "seconds": seconds,
+        "records": told.acknowledged,
+        "records_per_s": rate,
+        "mb_per_s": rate * options.record_bytes as f64 / 1e6,
+        "produce_ms": latency::quantiles(&told.latencies),
+        "faults": faults,
+    }))
+}
+
+fn at_full_speed(
+    options: &Options,
+    producer: &BaseProducer<Deliveries>,
+    clock: Instant,
+) -> Result<u64> {
+    let mut sender = Sender::new(options, producer);
+    let end_ns = nanos(clock) + nanoseconds(options.warm_up_seconds + options.seconds);
+    loop {
+        let now_ns = nanos(clock);
+        if now_ns >= end_ns {
+            return Ok(sender.sent);
+        }
+        for _ in 0..RECORDS_BETWEEN_POLLS {
+            sender.send(now_ns)?;
+        }
+        producer.poll(Duration::ZERO);
+    }
+}
+
+/// Each record at its time, whatever the broker does.
+fn at_rate(
+    options: &Options,
+    producer: &BaseProducer<Deliveries>,
+    clock: Instant,
+    rate: f64,
+) -> Result<u64> {
+    let mut sender = Sender::new(options, producer);
+    let begin_ns = nanos(clock);
+    let records = ((options.warm_up_seconds + options.seconds) * rate) as u64;
+    for number in 0..records {
+        let due_ns = begin_ns + (number as f64 / rate * 1e9) as u64;
+        loop {
+            let now_ns = nanos(clock);
+            if now_ns >= due_ns {
+                break;
+            }
+            // Acknowledgements wake it too, which does no harm.
+            producer.poll(Duration::from_nanos(due_ns - now_ns).min(Duration::from_millis(1)));
+        }
+        sender.send(due_ns)?;
+    }
+    Ok(sender.sent)
+}
+
+struct Sender<'a> {
+    options: &'a Options,
+    producer: &'a BaseProducer<Deliveries>,
+    value: Vec<u8>,
+    next_partition: i32,
+    sent: u64,
+}
+
+impl<'a> Sender<'a> {
+    fn new(options: &'a Options, producer: &'a BaseProducer<Deliveries>) -> Self {
+        let value = pseudo_random(options.record_bytes.max(STAMP_BYTES));
+        Self {
+            options,
+            producer,
+            value,
+            next_partition: 0,
+            sent: 0,
+        }
+    }
+
+    /// To the next partition in turn; waits where librdkafka's queue is full.
+    fn send(&mut self, intended_ns: u64) -> Result<()> {
+        let stamp = intended_ns.to_be_bytes();
+        self.value[..STAMP_BYTES].copy_from_slice(&stamp);
+        let partition = self.next_partition;
+        self.next_partition = (partition + 1) % self.options.partitions;
+        let opaque = Box::new(intended_ns);
+        let record = BaseRecord::<(), [u8], _>::with_opaque_to(&self.options.topic, opaque);
+        let mut record = record.partition(partition).payload(self.value.as_slice());
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => break,
+                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
+                    self.producer.poll(Duration::from_millis(1));
+                    record = back;
+                }
+                Err((error, _)) => return Err(error.into()),
+            }
+        }
+        self.sent += 1;
+        Ok(())
+    }
+}
+
+/// Bytes that can't be packed, the same in every run (xorshift).
+fn pseudo_random(bytes: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[3]
+    };
+    std::iter::repeat_with(next).take(bytes).collect()
+}
+
+fn nanoseconds(seconds: f64) -> u64 {
+    (seconds * 1e9) as u64
+}
+
+fn nanos(clock: Instant) -> u64 {
+    clock.elapsed().as_nanos() as u64
+}

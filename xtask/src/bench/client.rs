@@ -1,0 +1,313 @@
+//! Who drives a server: our load generator, librdkafka, Java's performance classes. Each is a
+//! process; the server is looked at from outside while it runs.
+
+use std::fs::File;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use gauge::Sample;
+use serde_json::{Value, json};
+
+use super::figure::Setting;
+use super::metrics::Metrics;
+use super::server::Server;
+
+const LOOK: Duration = Duration::from_millis(50);
+/// Beside the measured time: setting up, filling, draining.
+const LIMIT: Duration = Duration::from_secs(900);
+const KIB_PER_MIB: f64 = 1024.0;
+const BYTES_PER_GB: f64 = 1e9;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Speech {
+    /// JSON as the load generator prints it, with what the server cost in the measured time.
+    Load,
+    /// JSON without the server's cost, which is taken from outside over the whole run.
+    Bare,
+    JavaProducer,
+    JavaConsumer,
+}
+
+/// A client about to be run.
+pub(super) struct Client<'a> {
+    server: &'a Server,
+    command: Command,
+    speech: Speech,
+    record_bytes: f64,
+}
+
+impl<'a> Client<'a> {
+    /// The load generator, watching the server by itself.
+    pub(super) fn load(setting: &'a Setting, server: &'a Server, mode: &str) -> Self {
+        let mut client = Self::new(server, Speech::Load, &setting.places.load);
+        client.command.args([mode, "--server", &server.plain()]);
+        if let Some(pid) = server.pid() {
+            client.command.args(["--server-pid", &pid.to_string()]);
+        }
+        client = client.set("--disk", setting.places.data.display());
+        client
+            .set("--seconds", setting.seconds)
+            .set("--warm-up-seconds", setting.warm_up_seconds)
+    }
+
+    pub(super) fn librdkafka(setting: &'a Setting, server: &'a Server, mode: &str) -> Self {
+        let program = setting.places.librdkafka.join("release/librdkafka-driver");
+        let mut client = Self::new(server, Speech::Bare, &program);
+        client.command.args([mode, "--server", &server.plain()]);
+        let client = client.set("--seconds", setting.seconds);
+        client.set("--warm-up-seconds", setting.warm_up_seconds)
+    }
+
+    /// `kafka-producer-perf-test`: as many records as asked for, as fast as it can.
+    pub(super) fn java_producer(
+        setting: &'a Setting,
+        server: &'a Server,
+        records: u64,
+    ) -> Result<Self> {
+        let class = "org.apache.kafka.tools.ProducerPerformance";
+        let mut client = Self::java(setting, server, Speech::JavaProducer, class)?;
+        client
+            .command
+            .args(["--topic", "bench", "--throughput", "-1"]);
+        client.command.arg("--producer-props");
+        client
+            .command
+            .arg(format!("bootstrap.servers={}", server.plain()));
+        client.command.args(["acks=all", "linger.ms=5"]);
+        Ok(client
+            .set("--num-records", records)
+            .set("--record-size", 1024))
+    }
+
+    /// `kafka-consumer-perf-test`, from the beginning.
+    pub(super) fn java_consumer(
+        setting: &'a Setting,
+        server: &'a Server,
+        records: u64,
+    ) -> Result<Self> {
+        let class = "org.apache.kafka.tools.ConsumerPerformance";
+        let mut client = Self::java(setting, server, Speech::JavaConsumer, class)?;
+        client
+            .command
+            .args(["--topic", "bench", "--timeout", "30000"]);
+        client.command.args(["--bootstrap-server", &server.plain()]);
+        Ok(client.set("--messages", records))
+    }
+
+    fn java(setting: &'a Setting, server: &'a Server, speech: Speech, class: &str) -> Result<Self> {
+        let mut client = Self::new(server, speech, "java".as_ref());
+        let class_path = setting.places.class_path("kafka-tools")?;
+        client.command.args(["-cp", &class_path, class]);
+        Ok(client)
+    }
+
+    fn new(server: &'a Server, speech: Speech, program: &std::path::Path) -> Self {
+        let mut command = Command::new(program);
+        command
+            .current_dir(&server.folder)
+            .env("RUST_BACKTRACE", "0");
+        Self {
+            server,
+            command,
+            speech,
+            record_bytes: 1024.0,
+        }
+    }
+
+    pub(super) fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.command.arg(name).arg(value.to_string());
+        self
+    }
+
+    pub(super) fn flag(mut self, name: &str) -> Self {
+        self.command.arg(name);
+        self
+    }
+
+    pub(super) fn record_bytes(mut self, bytes: u32) -> Self {
+        self.record_bytes = f64::from(bytes);
+        self.set("--record-bytes", bytes)
+    }
+
+    /// Through TLS and with a login; the later address is the one that counts.
+    pub(super) fn secure(mut self) -> Result<Self> {
+        self.command.args(["--server", &self.server.secure()]);
+        self.command.args(self.server.login()?);
+        Ok(self)
+    }
+
+    /// The command of the broker that mode `start` starts; nothing may follow it.
+    pub(super) fn starting(mut self) -> Self {
+        let command = self.server.command();
+        self.command.arg("--").arg(command.get_program());
+        self.command.args(command.get_args());
+        self
+    }
+
+    /// Runs it to its end.
+    pub(super) fn run(self) -> Result<Metrics> {
+        self.spawn()?.finish()
+    }
+
+    pub(super) fn spawn(mut self) -> Result<Running<'a>> {
+        let trouble = self.server.folder.join("client.log");
+        let trouble = File::options().create(true).append(true).open(trouble)?;
+        // What a client says fits into a pipe: it is read when it has ended.
+        self.command.stdin(Stdio::null());
+        self.command.stdout(Stdio::piped()).stderr(trouble);
+        let pid = self.server.pid();
+        let before = pid.map(Sample::of).unwrap_or_default();
+        let syncs = self.server.syncs()?;
+        let started = Instant::now();
+        let child = self.command.spawn();
+        let child = child.with_context(|| format!("start {:?}", self.command.get_program()))?;
+        Ok(Running {
+            server: self.server,
+            speech: self.speech,
+            record_bytes: self.record_bytes,
+            child,
+            before,
+            syncs,
+            started,
+        })
+    }
+}
+
+/// A client that runs.
+pub(super) struct Running<'a> {
+    server: &'a Server,
+    speech: Speech,
+    record_bytes: f64,
+    child: Child,
+    before: Sample,
+    syncs: Option<u64>,
+    started: Instant,
+}
+
+impl Running<'_> {
+    /// Waits for its end, with an eye on the server's memory.
+    pub(super) fn finish(mut self) -> Result<Metrics> {
+        let pid = self.server.pid();
+        let mut rss_anon_kib = 0;
+        let status = loop {
+            if let Some(status) = self.child.try_wait()? {
+                break status;
+            }
+            ensure!(self.started.elapsed() < LIMIT, "the client does not end");
+            if let Some(sample) = pid.map(Sample::of) {
+                rss_anon_kib = sample.rss_anon_kib.max(rss_anon_kib);
+            }
+            thread::sleep(LOOK);
+        };
+        let seconds = self.started.elapsed().as_secs_f64();
+        let output = self.child.stdout.take().context("the client's output")?;
+        let output = std::io::read_to_string(output)?;
+        if !status.success() {
+            bail!("the client failed: {}", self.server.last_words());
+        }
+        let report = match self.speech {
+            Speech::Load | Speech::Bare => serde_json::from_str(&output)?,
+            Speech::JavaProducer => java_producer(&output).context(output)?,
+            Speech::JavaConsumer => java_consumer(&output).context(output)?,
+        };
+        let mut metrics = Metrics::of_report(&report);
+        if let (Some(before), Some(after)) = (self.syncs, self.server.syncs()?) {
+            let syncs = u32::try_from(after.saturating_sub(before))?;
+            metrics.set("syncs_per_s", f64::from(syncs) / seconds);
+        }
+        if self.speech != Speech::Load
+            && let Some(pid) = pid
+        {
+            let records = report.pointer("/records").and_then(Value::as_f64);
+            let cost = Cost {
+                records: records.context("a count of records")?,
+                bytes: self.record_bytes,
+                rss_anon_kib,
+            };
+            cost.note(&self.before, &Sample::of(pid), &mut metrics);
+        }
+        Ok(metrics)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        // It has ended already unless something went wrong.
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// What a whole run cost the server, for clients that don't look themselves.
+struct Cost {
+    records: f64,
+    bytes: f64,
+    rss_anon_kib: u64,
+}
+
+impl Cost {
+    fn note(&self, before: &Sample, after: &Sample, metrics: &mut Metrics) {
+        let cpu_s = after.cpu_s() - before.cpu_s();
+        let gb = self.records * self.bytes / BYTES_PER_GB;
+        metrics.divide("cpu_s_per_gb", Some(cpu_s), Some(gb));
+        let millions = self.records / 1e6;
+        metrics.divide("cpu_s_per_million_records", Some(cpu_s), Some(millions));
+        let mib = |kib: u64| gauge::float(kib) / KIB_PER_MIB;
+        metrics.set("rss_anon_mib", mib(self.rss_anon_kib));
+        metrics.set("rss_peak_mib", mib(after.rss_peak_kib));
+    }
+}
+
+/// Reads the last line that the producer's class prints, as in `50000 records sent, 20 records/sec
+/// (1.2 MB/sec), 3.1 ms avg latency, 9.0 ms max latency, 3 ms 50th, 5 ms 95th, 7 ms 99th, ..`.
+fn java_producer(output: &str) -> Option<Value> {
+    let line = output.lines().rfind(|line| line.contains("99.9th"))?;
+    let before = |mark: &str| {
+        let (front, _) = line.split_once(mark)?;
+        front.rsplit([' ', '(']).next()?.parse::<f64>().ok()
+    };
+    Some(json!({
+        "records": before(" records sent")?,
+        "records_per_s": before(" records/sec")?,
+        "produce_ms": {
+            "p50": before(" ms 50th")?, "p99": before(" ms 99th")?,
+            "p99_9": before(" ms 99.9th")?, "max": before(" ms max")?,
+        },
+    }))
+}
+
+/// Reads the line of the consumer's class: columns, the fifth the count of records, the sixth
+/// their rate with the wait for the group in it, the last but one the rate of the fetching alone.
+fn java_consumer(output: &str) -> Option<Value> {
+    let line = output
+        .lines()
+        .rfind(|line| line.matches(", ").count() >= 9)?;
+    let columns: Vec<&str> = line.split(", ").collect();
+    let number = |index: usize| columns.get(index)?.trim().parse::<f64>().ok();
+    Some(json!({"records": number(4)?, "records_per_s": number(9)?}))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_java_prints_is_read() {
+        let line = "9 records sent, 1.0 records/sec (0.1 MB/sec), 9.9 ms avg latency, ..\n\
+            5000 records sent, 1234.5 records/sec (1.21 MB/sec), 3.10 ms avg latency, \
+            90.00 ms max latency, 3 ms 50th, 5 ms 95th, 7 ms 99th, 8 ms 99.9th.\n";
+        let report = java_producer(line).unwrap();
+        assert_eq!(report["records_per_s"], 1234.5);
+        assert_eq!(report["produce_ms"]["p99_9"], 8.0);
+        assert_eq!(report["produce_ms"]["max"], 90.0);
+        let line = "start.time, end.time, data.consumed.in.MB, MB.sec, data.consumed.in.nMsg, \
+            nMsg.sec, rebalance.time.ms, fetch.time.ms, fetch.MB.sec, fetch.nMsg.sec\n\
+            2026-01-01 00:00:00:000, 2026-01-01 00:00:01:000, 9.7, 9.7, 10000, 10000.0, 300, \
+            700, 13.9, 14285.7\n";
+        let report = java_consumer(line).unwrap();
+        assert_eq!(report["records"], 10000.0);
+        assert_eq!(report["records_per_s"], 14285.7);
+    }
+}

@@ -1,0 +1,90 @@
+//! Where the servers' programs, the clients, and the data of a run lie.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::folders::Folders;
+
+#[derive(Clone, Debug)]
+pub(super) struct Places {
+    pub(super) workspace: PathBuf,
+    pub(super) tidegate: PathBuf,
+    pub(super) floor: PathBuf,
+    pub(super) load: PathBuf,
+    /// Built only where it is needed: it brings a C library with it.
+    pub(super) librdkafka: PathBuf,
+    /// Maven's folder, shared with the client tests.
+    maven: PathBuf,
+    /// The servers' folders, deleted after each run.
+    pub(super) data: PathBuf,
+}
+
+impl Places {
+    pub(super) fn new(folders: &Folders, profile: &str, data: Option<PathBuf>) -> Result<Self> {
+        let program = |name| folders.built_static(profile, name);
+        Ok(Self {
+            workspace: folders.workspace.clone(),
+            tidegate: program("tidegate")?,
+            floor: program("floor")?,
+            load: program("load")?,
+            librdkafka: folders.target.join("librdkafka"),
+            maven: folders.clients.join("maven"),
+            data: data.unwrap_or_else(|| folders.target.join("bench-data")),
+        })
+    }
+
+    /// The class path of a Maven project in `tests/clients/java`: fetched once, into the folder
+    /// where the client tests have it too.
+    pub(super) fn class_path(&self, project: &str) -> Result<String> {
+        let pom = self.workspace.join("tests/clients/java").join(project);
+        let pom = pom.join("pom.xml");
+        let stamp = fs::read_to_string(&pom).context("read a Maven project")?;
+        let folder = self.maven.join(project);
+        let installed = folder.join("installed");
+        let libraries = folder.join("lib");
+        if !fs::read_to_string(&installed).is_ok_and(|text| text == stamp) {
+            fs::create_dir_all(&folder)?;
+            let setting = |name: &str, path: &Path| format!("-D{name}={}", path.display());
+            let mut mvn = Command::new("mvn");
+            mvn.args(["--batch-mode", "--quiet", "--file"])
+                .arg(&pom)
+                .arg(setting("maven.repo.local", &self.maven.join("repository")))
+                .arg(setting("build.folder", &folder))
+                .arg(setting("outputDirectory", &libraries))
+                .args(["-DincludeScope=runtime", "dependency:copy-dependencies"])
+                .stdout(Stdio::null())
+                .current_dir(&folder);
+            let status = mvn.status().context("run mvn")?;
+            ensure!(status.success(), "mvn could not fetch {project}");
+            fs::write(installed, stamp)?;
+        }
+        Ok(format!("{}/*", libraries.display()))
+    }
+
+    /// Builds the driver of librdkafka, which stands outside the workspace.
+    pub(super) fn build_librdkafka(&self, folders: &Folders) -> Result<()> {
+        let mut cargo = folders.cargo(&["build", "--release", "--locked", "--manifest-path"]);
+        cargo.arg("benches/librdkafka/Cargo.toml");
+        cargo.arg("--target-dir").arg(&self.librdkafka);
+        let status = cargo.status().context("start cargo")?;
+        ensure!(
+            status.success(),
+            "benches/librdkafka doesn't build: it needs a C compiler and make"
+        );
+        Ok(())
+    }
+}
+
+/// Whether there is a Java to run Kafka with, and a Maven to fetch it.
+pub(super) fn has_java() -> bool {
+    let runs = |program: &&str| {
+        let mut command = Command::new(program);
+        command.arg("-version").stdout(Stdio::null());
+        let status = command.stderr(Stdio::null()).status();
+        status.is_ok_and(|status| status.success())
+    };
+    ["java", "mvn"].iter().all(runs)
+}
