@@ -1,6 +1,7 @@
 //! Development tasks: `cargo xtask <task>`.
 
 mod generate;
+mod instructions;
 mod test;
 
 fn main() -> anyhow::Result<()> {
@@ -8,9 +9,11 @@ fn main() -> anyhow::Result<()> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
         ["generate", rest @ ..] => generate::run(rest),
+        ["instructions", rest @ ..] => instructions::run(rest),
         ["test", rest @ ..] => test::run(rest),
         _ => anyhow::bail!(
             "usage: cargo xtask test [--only unit|world] [FILTER]...\n       \
+             cargo xtask instructions [--update] [FILTER]...\n       \
              cargo xtask generate wire-tables [--check]"
         ),
     }

@@ -28,10 +28,10 @@ struct Summary {
     skipped: usize,
 }
 
-/// The folders that the task works in.
-struct Folders {
-    workspace: PathBuf,
-    target: PathBuf,
+/// The folders that a task works in.
+pub(crate) struct Folders {
+    pub(crate) workspace: PathBuf,
+    pub(crate) target: PathBuf,
     clients: PathBuf,
 }
 
@@ -88,7 +88,7 @@ impl Plan {
 }
 
 impl Folders {
-    fn find() -> Result<Self> {
+    pub(crate) fn find() -> Result<Self> {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .context("a workspace")?;
@@ -110,6 +110,27 @@ impl Folders {
         command.args(arguments).current_dir(&self.workspace);
         command.env("CARGO_TARGET_DIR", &self.target);
         command
+    }
+
+    /// Builds a program as the broker's image has it: close to release, and static.
+    pub(crate) fn build_fast(&self, package: &str, host: &str) -> Result<bool> {
+        // With a target named, the flag spares build scripts and macros, which can't be static.
+        let build = [
+            "build",
+            "--profile",
+            "fast",
+            "--package",
+            package,
+            "--target",
+            host,
+        ];
+        let variable = host.to_uppercase().replace('-', "_");
+        let mut command = self.cargo(&build);
+        command.env(
+            format!("CARGO_TARGET_{variable}_RUSTFLAGS"),
+            "-C target-feature=+crt-static",
+        );
+        Ok(command.status().context("start cargo")?.success())
     }
 
     /// The runner of the world tests.
@@ -204,7 +225,7 @@ fn world_tests(folders: &Folders, filters: &[String], installation: &mut Child) 
         ..Summary::default()
     };
     let host = host()?;
-    let built = build_broker(folders, &host)?;
+    let built = folders.build_fast("tidegate", &host)?;
     // What couldn't be installed is said again by the scenario that needs it.
     installation.wait().context("wait for the clients")?;
     if !built {
@@ -225,29 +246,8 @@ fn world_tests(folders: &Folders, filters: &[String], installation: &mut Child) 
     Ok(Summary::read(text.trim()).unwrap_or(failure))
 }
 
-/// Builds the broker as its image has it: close to release, and static.
-fn build_broker(folders: &Folders, host: &str) -> Result<bool> {
-    // With a target named, the flag spares build scripts and macros, which can't be static.
-    let build = [
-        "build",
-        "--profile",
-        "fast",
-        "--package",
-        "tidegate",
-        "--target",
-        host,
-    ];
-    let variable = host.to_uppercase().replace('-', "_");
-    let mut command = folders.cargo(&build);
-    command.env(
-        format!("CARGO_TARGET_{variable}_RUSTFLAGS"),
-        "-C target-feature=+crt-static",
-    );
-    Ok(command.status().context("start cargo")?.success())
-}
-
 /// The name that Rust gives this machine's kind.
-fn host() -> Result<String> {
+pub(crate) fn host() -> Result<String> {
     let output = Command::new("rustc")
         .arg("-vV")
         .output()
