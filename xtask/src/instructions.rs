@@ -22,7 +22,7 @@ use crate::test::{Folders, host};
 const USAGE: &str = "usage: cargo xtask instructions [--update] [FILTER]...";
 const BASELINE: &str = "benches/micro/baseline.toml";
 /// What a count may differ from the baseline's, either way.
-const TOLERANCE_PERCENT: f64 = 3.0;
+const TOLERANCE_PERCENT: u64 = 3;
 
 /// The function of `benches/micro` whose inside is counted, as the tool's pattern.
 const REGION: &str = "micro::counted_region*";
@@ -322,10 +322,13 @@ fn verdict(count: u64, before: Option<u64>) -> Verdict {
     let Some(before) = before else {
         return Verdict::New;
     };
-    match percent(count, before) {
-        change if change > TOLERANCE_PERCENT => Verdict::More,
-        change if change < -TOLERANCE_PERCENT => Verdict::Less,
-        _ => Verdict::Same,
+    // In whole numbers, so that the limit itself is within.
+    if count * 100 > before * (100 + TOLERANCE_PERCENT) {
+        Verdict::More
+    } else if count * 100 < before * (100 - TOLERANCE_PERCENT) {
+        Verdict::Less
+    } else {
+        Verdict::Same
     }
 }
 
