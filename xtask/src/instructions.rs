@@ -30,7 +30,7 @@ const REGION: &str = "micro::counted_region*";
 const REGION_END: &str = "micro::region_left*";
 
 /// The copying functions of the C library are chosen by the processor and its cache sizes; these
-/// settings make the choice the same everywhere.
+/// settings are meant to make the choice the same on every processor.
 const TUNABLES: &str = "glibc.cpu.hwcaps=-AVX512F,-AVX512VL,-AVX512BW,-ERMS,-FSRM:\
     glibc.cpu.x86_data_cache_size=0x8000:glibc.cpu.x86_shared_cache_size=0x100000:\
     glibc.cpu.x86_non_temporal_threshold=0xc0000";
