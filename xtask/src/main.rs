@@ -3,6 +3,7 @@
 mod bench;
 mod folders;
 mod generate;
+mod instructions;
 mod test;
 
 fn main() -> anyhow::Result<()> {
@@ -11,10 +12,12 @@ fn main() -> anyhow::Result<()> {
     match arguments.as_slice() {
         ["bench", rest @ ..] => bench::run(rest),
         ["generate", rest @ ..] => generate::run(rest),
+        ["instructions", rest @ ..] => instructions::run(rest),
         ["test", rest @ ..] => test::run(rest),
         _ => anyhow::bail!(
             "usage: cargo xtask test [--only unit|world] [FILTER]...\n       \
              cargo xtask bench [--smoke] [--list] [--only NAME]... (--help for more)\n       \
+             cargo xtask instructions [--update] [FILTER]...\n       \
              cargo xtask generate wire-tables [--check]"
         ),
     }
