@@ -80,6 +80,13 @@ pub trait DiskFile: Send + Sync {
     /// The file system's.
     fn bytes(&self) -> io::Result<u64>;
 
+    /// All bytes from here on are zeros that were never written; a file system that does not know
+    /// gives the file's end.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn data_end(&self) -> io::Result<u64>;
+
     /// Writes all pieces one after another from `at` on.
     ///
     /// # Errors
@@ -97,6 +104,13 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// The file system's. After one nothing is known about the bytes: never try again.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes sure that writing the first `bytes` will not run out of space. What is there stays or
+    /// becomes zeros.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn reserve(&self, bytes: u64) -> io::Result<()>;
 
     /// Gives a range back to the file system; it reads as zeros.
     ///

@@ -8,6 +8,7 @@ mod recover;
 mod retain;
 mod scan;
 mod search;
+mod spares;
 mod sync;
 mod threads;
 mod upkeep;
@@ -25,12 +26,7 @@ use std::{
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub(crate) use self::scan::{ExtentScan, Found};
-use self::{
-    append::{Queue, Spares},
-    sync::Unsynced,
-    threads::Threads,
-    write::TailCache,
-};
+use self::{append::Queue, spares::Spares, sync::Unsynced, threads::Threads, write::TailCache};
 use crate::{
     AppendError, CheckpointError, CloseError, Completion, OpenError, Options, Position, ReadError,
     ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,

@@ -147,7 +147,7 @@ pub fn verify_on(
         verifier.summary.extents += 1;
         verifier.tell(VerifyEvent::Extent {
             extent,
-            bytes: u64::try_from(scan.bytes.len()).unwrap_or(u64::MAX),
+            bytes: u64::from(scan.file_bytes()),
         });
         match scan.header() {
             ExtentHeader::Sound { salt: own, .. } => _ = salt.get_or_insert(own),
@@ -233,9 +233,7 @@ impl Verifier<'_> {
                     let at = Position { extent, byte: from };
                     let bytes = u64::from(until.saturating_sub(from));
                     let known = known.as_ref().map(facts);
-                    let is_hole = scan.written_after(from) > bytes
-                        && known.is_none()
-                        && scan.is_zero(from, until);
+                    let is_hole = known.is_none() && scan.is_zero(from, until);
                     self.tell(if is_hole {
                         VerifyEvent::Hole { at, bytes }
                     } else {

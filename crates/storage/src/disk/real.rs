@@ -10,7 +10,7 @@ use std::{
 
 use rustix::{
     buffer::spare_capacity,
-    fs::{FallocateFlags, FlockOperation},
+    fs::{FallocateFlags, FlockOperation, SeekFrom},
     io::Errno,
 };
 
@@ -127,17 +127,6 @@ impl Disk for RealDisk {
 struct RealFile(File);
 
 impl RealFile {
-    /// Makes sure that writing the first `bytes` will not run out of space.
-    fn reserve(&self, bytes: u64) -> io::Result<()> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
-            Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
-            reserved => Ok(reserved?),
-        }
-    }
-
     /// For file systems that can neither reserve nor punch.
     fn write_zeros(&self, at: u64, bytes: u64) -> io::Result<()> {
         let mut done = 0;
@@ -154,6 +143,17 @@ impl RealFile {
 impl DiskFile for RealFile {
     fn bytes(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn data_end(&self) -> io::Result<u64> {
+        let mut end = 0;
+        loop {
+            match rustix::fs::seek(&self.0, SeekFrom::Data(end)) {
+                Ok(data) => end = rustix::fs::seek(&self.0, SeekFrom::Hole(data))?,
+                Err(Errno::NXIO) => return Ok(end),
+                Err(_) => return self.bytes(),
+            }
+        }
     }
 
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()> {
@@ -192,6 +192,16 @@ impl DiskFile for RealFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
+            reserved => Ok(reserved?),
+        }
     }
 
     fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {

@@ -369,6 +369,17 @@ impl DiskFile for Handle {
         self.with(|file| Ok(file.live.len() as u64))
     }
 
+    fn data_end(&self) -> io::Result<u64> {
+        self.with(|file| {
+            let last = file.live.iter().rposition(|&byte| byte != 0);
+            // Whole blocks, as on a real disk, and what was written may end in zeros.
+            let end = last.map_or(0, |last| {
+                (last + SECTOR_BYTES).next_multiple_of(SECTOR_BYTES)
+            });
+            Ok(end.min(file.live.len()) as u64)
+        })
+    }
+
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()> {
         self.change(Fault::Writes)?;
         let at = index(at)?;
@@ -397,6 +408,21 @@ impl DiskFile for Handle {
             for change in std::mem::take(&mut file.unsynced) {
                 change.apply(&mut file.durable);
             }
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let mut world = self.disk.world();
+        world.change()?;
+        let (allocated, capacity) = (world.allocated_bytes(), world.capacity_bytes);
+        drop(world);
+        self.with(|file| {
+            if allocated + file.punched_bytes > capacity {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            assert_eq!(file.live.len(), index(bytes)?, "files do not grow");
+            file.punched_bytes = 0;
             Ok(())
         })
     }

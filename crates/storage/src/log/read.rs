@@ -68,7 +68,7 @@ impl Core {
                 Err(error) => return Err(or_trimmed(&partition, from, error)),
             }
         }
-        let served = self.serve(&plan.entries, bounds);
+        let served = self.serve(&partition, &plan.entries, bounds);
         served.map_err(|error| or_trimmed(&partition, from, error))
     }
 
@@ -98,16 +98,24 @@ impl Core {
             return Ok(None);
         }
         plan.entries.truncate(cached);
-        self.serve(&plan.entries, bounds).map(Some)
+        self.serve(&partition, &plan.entries, bounds).map(Some)
     }
 
-    fn serve(&self, entries: &[Recent], bounds: Bounds) -> Result<ReadOutcome, ReadError> {
+    fn serve(
+        &self,
+        partition: &Partition,
+        entries: &[Recent],
+        bounds: Bounds,
+    ) -> Result<ReadOutcome, ReadError> {
         let mut gathering = Gathering::new(bounds);
         match self.gather(entries, &mut gathering) {
             Ok(()) => {}
             Err(GatherError::Io(error)) => return Err(error.into()),
             Err(GatherError::Damaged(at)) => {
-                self.report_damaged(at);
+                // An extent that was freed under the reader may be another one by now.
+                if !is_gone(partition, at) {
+                    self.report_damaged(at);
+                }
                 if gathering.is_empty() {
                     return Err(ReadError::Damaged {
                         from: bounds.from.max(at.base),
@@ -160,9 +168,17 @@ impl Core {
     }
 }
 
+fn is_gone(partition: &Partition, at: EntryRef) -> bool {
+    let state = partition.lock();
+    state.removed || at.next <= state.start
+}
+
 /// An extent may be deleted under a reader: then the offset it asked for is gone, not damaged.
 fn or_trimmed(partition: &Partition, from: Offset, error: ReadError) -> ReadError {
     let state = partition.lock();
+    if state.removed {
+        return ReadError::UnknownPartition;
+    }
     if from < state.start {
         let (start, end) = (state.start, state.next);
         return ReadError::OutOfRange { start, end };

@@ -22,9 +22,10 @@ use model::{LogId, Offset};
 use self::rebuild::Rebuild;
 use super::{
     Core, Counters,
-    append::{Queue, Spares},
+    append::Queue,
     checkpoint::UNCLEAN,
     scan::{ExtentScan, Found},
+    spares::Spares,
     sync::Unsynced,
     write::TailCache,
 };
@@ -33,8 +34,8 @@ use crate::{
     disk::{Disk, read_file, replace_file},
     entry::{ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind, ExtentHeader},
     extent::{
-        Cache, EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, ExtentSet, LOG_DIR, Opened, log_path,
-        parse_log_name,
+        Cache, EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, ExtentSet, LOG_DIR, Opened, free_path, log_path,
+        parse_free_name, parse_log_name,
     },
     manifest::{MANIFEST, Manifest, ManifestError},
     partition::PartitionTable,
@@ -71,7 +72,7 @@ impl Core {
         mut options: Options,
     ) -> Result<(Self, Recovery), OpenError> {
         let was_unclean = take_directory(&*disk, &mut options)?;
-        let sequences = list_extents(&*disk)?;
+        let Listed { sequences, free } = list_extents(&*disk, &options)?;
         let (manifest, manifest_damaged) = read_manifest(&*disk, sequences.first().copied())?;
         let mut opening = Opening {
             disk: &*disk,
@@ -85,7 +86,9 @@ impl Core {
             opening.damages.push(Damage::Manifest);
         }
         let last = opening.scan(&sequences, manifest.scan_from)?;
-        let next = last.next().max(manifest.scan_from);
+        // Above every number that is or was in a file: what it left there must not come to life.
+        let freed = free.last().map_or(ExtentSequence(0), |freed| freed.next());
+        let next = last.next().max(manifest.scan_from).max(freed);
         let salt = opening.salt.unwrap_or_else(new_salt);
         let mut damages = opening.damages;
         let rebuilt = opening.rebuild.finish(&sequences, &mut damages);
@@ -110,7 +113,7 @@ impl Core {
             partitions: rebuilt.recovered,
             damages,
         };
-        let core = Self::assemble(disk, options, salt, next);
+        let core = Self::assemble(disk, options, salt, Spares::new(next, free));
         let core = Self {
             partitions,
             extents,
@@ -119,10 +122,10 @@ impl Core {
         Ok((core, recovery))
     }
 
-    /// An idle log without partitions, about to fill the extent `next`.
-    fn assemble(disk: Arc<dyn Disk>, options: Options, salt: u32, next: ExtentSequence) -> Self {
+    /// An idle log without partitions, about to fill the next of the spares.
+    fn assemble(disk: Arc<dyn Disk>, options: Options, salt: u32, spares: Spares) -> Self {
         let durable = Position {
-            extent: next,
+            extent: spares.next,
             byte: 0,
         };
         Self {
@@ -135,7 +138,7 @@ impl Core {
             },
             queue: Mutex::new(Queue::default()),
             queue_filled: Condvar::new(),
-            spares: Mutex::new(Spares::starting_at(next)),
+            spares: Mutex::new(spares),
             writer: Mutex::new(Vec::new()),
             tail: Mutex::new(TailCache::default()),
             unsynced: Mutex::new(Unsynced::default()),
@@ -201,7 +204,7 @@ impl Opening<'_> {
                     if is_empty {
                         self.rebuild.abandon_extent();
                     } else {
-                        self.cut(extent, at, scan.bytes.len())?;
+                        self.cut(extent, at, scan.file_bytes())?;
                         last = extent;
                     }
                     break;
@@ -269,8 +272,11 @@ impl Opening<'_> {
                     if !self.was_synced(scan, from, later) {
                         return Ok(Walked::Cut { at: from });
                     }
-                    let end = u32::try_from(scan.bytes.len()).unwrap_or(u32::MAX);
-                    self.quarantine(scan, from, end)?;
+                    // The end may have been punched, and what a former extent left is no loss.
+                    if self.holes_expected && scan.written_after(from) == 0 {
+                        return Ok(Walked::On);
+                    }
+                    self.quarantine(scan, from, scan.file_bytes())?;
                     return Ok(Walked::On);
                 }
             }
@@ -322,8 +328,7 @@ impl Opening<'_> {
 
     /// Keeps damaged bytes aside and reports them.
     fn quarantine(&mut self, scan: &ExtentScan, from: u32, until: u32) -> Result<(), OpenError> {
-        let len = usize::try_from(until.saturating_sub(from)).unwrap_or(0);
-        let bytes = scan.from(from).get(..len).unwrap_or_default();
+        let bytes = scan.range(from, until);
         if self.holes_expected && scan.is_zero(from, until) {
             return Ok(());
         }
@@ -334,7 +339,7 @@ impl Opening<'_> {
             extent: scan.extent,
             byte: from,
         };
-        tracing::error!(%at, bytes = len, "synced bytes are damaged: moved to quarantine");
+        tracing::error!(%at, bytes = bytes.len(), "synced bytes are damaged: moved to quarantine");
         self.damages.push(Damage::Quarantined {
             at,
             bytes: u64::from(until.saturating_sub(from)),
@@ -359,7 +364,7 @@ impl Opening<'_> {
     }
 
     /// Ends the extent at `at`: nothing behind it can ever be taken for an entry.
-    fn cut(&self, extent: ExtentSequence, at: u32, len: usize) -> Result<(), OpenError> {
+    fn cut(&self, extent: ExtentSequence, at: u32, file_bytes: u32) -> Result<(), OpenError> {
         let path = log_path(extent);
         let position = Position { extent, byte: at };
         let header = EntryHeader {
@@ -369,9 +374,7 @@ impl Opening<'_> {
         };
         let encoded = header.encode(self.salt.unwrap_or(0), std::iter::empty());
         let behind = u64::from(at) + u64::from(ENTRY_HEADER_BYTES);
-        let rest = u64::try_from(len)
-            .unwrap_or(u64::MAX)
-            .saturating_sub(behind);
+        let rest = u64::from(file_bytes).saturating_sub(behind);
         let ended = self.disk.open(&path).and_then(|file| {
             file.sync_data()?;
             file.punch(u64::from(at), rest + u64::from(ENTRY_HEADER_BYTES))?;
@@ -425,12 +428,30 @@ fn take_directory(disk: &dyn Disk, options: &mut Options) -> Result<bool, OpenEr
     Ok(was_unclean.is_some())
 }
 
-fn list_extents(disk: &dyn Disk) -> Result<BTreeSet<ExtentSequence>, OpenError> {
+/// What the folder of extents holds.
+struct Listed {
+    sequences: BTreeSet<ExtentSequence>,
+    free: BTreeSet<ExtentSequence>,
+}
+
+/// Lists extents and freed ones; of these only as many are kept as may be.
+fn list_extents(disk: &dyn Disk, options: &Options) -> Result<Listed, OpenError> {
     let names = disk.list(LOG_DIR).map_err(failed("list", LOG_DIR))?;
-    Ok(names
-        .iter()
-        .filter_map(|name| parse_log_name(name))
-        .collect())
+    let parsed = |parse: fn(&str) -> Option<ExtentSequence>| -> BTreeSet<ExtentSequence> {
+        names.iter().filter_map(|name| parse(name)).collect()
+    };
+    let mut listed = Listed {
+        sequences: parsed(parse_log_name),
+        free: parsed(parse_free_name),
+    };
+    while listed.free.len() > options.reused_extents_max {
+        let Some(surplus) = listed.free.pop_first() else {
+            break;
+        };
+        let path = free_path(surplus);
+        disk.remove(&path).map_err(failed("remove", &path))?;
+    }
+    Ok(listed)
 }
 
 /// The manifest and whether it is damaged, or gone although extents were deleted since.

@@ -8,7 +8,10 @@ use super::Core;
 use crate::{
     ExtentSequence, Position,
     disk::Disk,
-    entry::{ALIGNMENT, EXTENT_HEADER_BYTES, EntryFault, EntryHeader, EntryKind, ExtentHeader},
+    entry::{
+        ALIGNMENT, ENTRY_MAGIC, EXTENT_HEADER_BYTES, EntryFault, EntryHeader, EntryKind,
+        ExtentHeader,
+    },
     extent::log_path,
     partition::EntryRef,
 };
@@ -16,7 +19,12 @@ use crate::{
 /// An extent's bytes and how far they have been walked.
 pub(crate) struct ExtentScan {
     pub(crate) extent: ExtentSequence,
-    pub(crate) bytes: Vec<u8>,
+    /// Up to the last byte that may not be zero.
+    bytes: Vec<u8>,
+    /// Of the whole file.
+    file_bytes: u32,
+    /// What lies behind the last entry may be another extent's, whose file this was.
+    is_reused: bool,
     salt: u32,
     at: u32,
 }
@@ -41,16 +49,36 @@ pub(crate) enum Found {
 }
 
 impl ExtentScan {
-    /// Reads a whole extent file.
+    /// Reads an extent file; the part that was never written is not read.
     pub(crate) fn open(disk: &dyn Disk, extent: ExtentSequence) -> io::Result<Self> {
+        Self::open_until(disk, extent, u32::MAX)
+    }
+
+    /// As [`ExtentScan::open`], of an extent in which nothing counts from `until` on.
+    pub(crate) fn open_until(
+        disk: &dyn Disk,
+        extent: ExtentSequence,
+        until: u32,
+    ) -> io::Result<Self> {
         let file = disk.open(&log_path(extent))?;
-        let len = usize::try_from(file.bytes()?).map_err(io::Error::other)?;
+        let file_bytes = u32::try_from(file.bytes()?).map_err(io::Error::other)?;
+        let written = file.data_end()?.min(u64::from(until.min(file_bytes)));
+        let written = usize::try_from(written).map_err(io::Error::other)?;
+        let bytes = file.read_at(0, written)?;
+        let own = ExtentHeader::read(&bytes);
         Ok(Self {
             extent,
-            bytes: file.read_at(0, len)?,
+            bytes,
+            file_bytes,
+            is_reused: !matches!(own, ExtentHeader::Sound { sequence, is_reused: false, .. }
+                if sequence == extent),
             salt: 0,
             at: EXTENT_HEADER_BYTES,
         })
+    }
+
+    pub(crate) const fn file_bytes(&self) -> u32 {
+        self.file_bytes
     }
 
     pub(crate) fn header(&self) -> ExtentHeader {
@@ -103,43 +131,73 @@ impl ExtentScan {
         self.bytes.get(at..).unwrap_or_default()
     }
 
-    /// Bytes from `byte` to the last one that is not zero.
+    /// Bytes of what was being written from `byte` on, behind the last sound entry: to the last
+    /// one that is not zero. In a file that is used again, to the last place that calls itself an
+    /// entry of this extent: everything else there is the former extent's.
     pub(crate) fn written_after(&self, byte: u32) -> u64 {
         let rest = self.from(byte);
-        let last = rest.iter().rposition(|&byte| byte != 0);
-        last.map_or(0, |last| u64::try_from(last).unwrap_or(0) + 1)
+        if !self.is_reused {
+            let last = rest.iter().rposition(|&byte| byte != 0);
+            return last.map_or(0, |last| u64::try_from(last).unwrap_or(0) + 1);
+        }
+        let mut written = 0;
+        let mut at = self.next_magic(byte);
+        while let Some(claimed) = at {
+            let header = EntryHeader::peek(self.from(claimed));
+            if let Some(header) = header.filter(|header| header.position == self.at(claimed)) {
+                let end = u64::from(claimed) + u64::from(header.total_bytes());
+                written = end.min(u64::from(self.file_bytes)) - u64::from(byte);
+            }
+            at = self.next_magic(claimed + ALIGNMENT);
+        }
+        written
     }
 
     /// Whether nothing but zeros is in a range.
     pub(crate) fn is_zero(&self, from: u32, until: u32) -> bool {
+        self.range(from, until).iter().all(|&byte| byte == 0)
+    }
+
+    /// The bytes of a range, as far as any were written there.
+    pub(crate) fn range(&self, from: u32, until: u32) -> &[u8] {
+        let rest = self.from(from);
         let len = usize::try_from(until.saturating_sub(from)).unwrap_or(0);
-        let range = self.from(from).get(..len).unwrap_or_default();
-        range.iter().all(|&byte| byte == 0)
+        rest.get(..len).unwrap_or(rest)
+    }
+
+    const fn at(&self, byte: u32) -> Position {
+        Position {
+            extent: self.extent,
+            byte,
+        }
     }
 
     fn entry_at(&self, byte: u32) -> Option<EntryHeader> {
-        let position = Position {
-            extent: self.extent,
-            byte,
-        };
-        EntryHeader::read(self.from(byte), position, self.salt)
+        EntryHeader::read(self.from(byte), self.at(byte), self.salt)
+    }
+
+    /// The next place at or behind `byte` that looks like the beginning of an entry.
+    fn next_magic(&self, byte: u32) -> Option<u32> {
+        let magic = ENTRY_MAGIC.to_le_bytes();
+        let mut words = self.from(byte).chunks_exact(ALIGNMENT as usize);
+        let steps = words.position(|word| word.starts_with(&magic))?;
+        Some(byte.saturating_add(u32::try_from(steps).ok()? * ALIGNMENT))
     }
 
     fn next_sound(&mut self, from: u32) -> Found {
-        let end = u32::try_from(self.bytes.len()).unwrap_or(u32::MAX);
-        let mut until = from.saturating_add(ALIGNMENT);
-        while until < end {
-            if self.entry_at(until).is_some() {
-                self.at = until;
+        let mut until = self.next_magic(from.saturating_add(ALIGNMENT));
+        while let Some(claimed) = until {
+            if self.entry_at(claimed).is_some() {
+                self.at = claimed;
                 return Found::Unsound {
                     from,
-                    until,
+                    until: claimed,
                     known: None,
                 };
             }
-            until = until.saturating_add(ALIGNMENT);
+            until = self.next_magic(claimed.saturating_add(ALIGNMENT));
         }
-        self.at = end;
+        self.at = self.file_bytes;
         Found::Rest { from }
     }
 }

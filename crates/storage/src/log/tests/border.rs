@@ -175,7 +175,7 @@ fn options_and_formats_that_cannot_be_are_refused() {
     let (log, _) = open(&disk);
     log.settle();
     let newer = {
-        let mut header = crate::entry::encode_extent_header(ExtentSequence(1), 1);
+        let mut header = crate::entry::encode_extent_header(ExtentSequence(1), 1, false);
         header[12] = 9;
         let crc = crc32c::crc32c(&header[12..]);
         header[8..12].copy_from_slice(&crc.to_le_bytes());
