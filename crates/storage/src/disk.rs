@@ -97,7 +97,20 @@ pub trait DiskFile: Send + Sync {
     ///
     /// # Errors
     /// The file system's, and `UnexpectedEof` beyond the end.
-    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>>;
+    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        self.read_into(at, bytes, &mut read)?;
+        Ok(read)
+    }
+
+    /// As [`DiskFile::read_at`], in place of what the buffer held.
+    ///
+    /// # Errors
+    /// The file system's, and `UnexpectedEof` beyond the end.
+    fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()>;
+
+    /// Tells the file system that a range will be read soon. Does not wait for it.
+    fn will_need(&self, at: u64, bytes: u64);
 
     /// Makes what was written durable.
     ///

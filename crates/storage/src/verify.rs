@@ -160,7 +160,7 @@ pub fn verify_on(
             }
         }
         scan.set_salt(salt.unwrap_or(0));
-        let entries = verifier.extent(&mut scan);
+        let entries = verifier.extent(&mut scan)?;
         if extent < scan_from {
             verifier.index(extent, entries);
         }
@@ -216,24 +216,24 @@ impl Verifier<'_> {
     }
 
     /// Walks one extent; gives how many entries hold batches.
-    fn extent(&mut self, scan: &mut ExtentScan) -> u64 {
+    fn extent(&mut self, scan: &mut ExtentScan) -> io::Result<u64> {
         let extent = scan.extent;
         let mut with_batches = 0;
         loop {
-            match scan.next() {
+            match scan.next()? {
                 Found::Entry(header) => {
                     with_batches += u64::from(header.kind == EntryKind::Batches);
                     self.tell(VerifyEvent::Entry(facts(&header)));
                 }
                 Found::End(header) => {
                     self.tell(VerifyEvent::Entry(facts(&header)));
-                    return with_batches;
+                    return Ok(with_batches);
                 }
                 Found::Unsound { from, until, known } => {
                     let at = Position { extent, byte: from };
                     let bytes = u64::from(until.saturating_sub(from));
                     let known = known.as_ref().map(facts);
-                    let is_hole = known.is_none() && scan.is_zero(from, until);
+                    let is_hole = known.is_none() && scan.is_zero(from, until)?;
                     self.tell(if is_hole {
                         VerifyEvent::Hole { at, bytes }
                     } else {
@@ -241,12 +241,12 @@ impl Verifier<'_> {
                     });
                 }
                 Found::Rest { from } => {
-                    let bytes = scan.written_after(from);
+                    let bytes = scan.written_after(from)?;
                     if bytes > 0 {
                         let at = Position { extent, byte: from };
                         self.tell(VerifyEvent::Tail { at, bytes });
                     }
-                    return with_batches;
+                    return Ok(with_batches);
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, IoSlice},
+    num::NonZeroU64,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +11,7 @@ use std::{
 
 use rustix::{
     buffer::spare_capacity,
-    fs::{FallocateFlags, FlockOperation, SeekFrom},
+    fs::{Advice, FallocateFlags, FlockOperation, SeekFrom},
     io::Errno,
 };
 
@@ -175,19 +176,27 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
-    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         // Uninitialised room is handed to the kernel, so that large reads are not zeroed first.
-        let mut buffer = Vec::with_capacity(bytes);
+        buffer.clear();
+        buffer.reserve_exact(bytes);
         while buffer.len() < bytes {
             let next = at.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
-            match rustix::io::pread(&self.0, spare_capacity(&mut buffer), next) {
+            match rustix::io::pread(&self.0, spare_capacity(buffer), next) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         buffer.truncate(bytes);
-        Ok(buffer)
+        Ok(())
+    }
+
+    fn will_need(&self, at: u64, bytes: u64) {
+        if let Some(bytes) = NonZeroU64::new(bytes) {
+            // Advice: a file system that does not take it still reads.
+            rustix::fs::fadvise(&self.0, at, Some(bytes), Advice::WillNeed).ok();
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -392,15 +392,16 @@ impl DiskFile for Handle {
         })
     }
 
-    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         let at = index(at)?;
         self.with(|file| {
             let range = file.live.get(at..at.saturating_add(bytes));
-            range
-                .map(<[u8]>::to_vec)
-                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            *buffer = range.ok_or(io::ErrorKind::UnexpectedEof)?.to_vec();
+            Ok(())
         })
     }
+
+    fn will_need(&self, _at: u64, _bytes: u64) {}
 
     fn sync_data(&self) -> io::Result<()> {
         self.change(Fault::Syncs)?;

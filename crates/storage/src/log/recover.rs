@@ -5,11 +5,11 @@
 //! below it the bytes are damaged, kept aside and reported, and the scan goes on behind them;
 //! above it they are an interrupted write, and the log ends there.
 
+mod directory;
 mod rebuild;
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, Hasher, RandomState},
     io::{self, IoSlice},
     sync::{
         Arc, Condvar, Mutex, OnceLock,
@@ -19,7 +19,12 @@ use std::{
 
 use model::{LogId, Offset};
 
-use self::rebuild::Rebuild;
+use self::{
+    directory::{
+        Listed, QUARANTINE_DIR, failed, list_extents, new_salt, read_manifest, take_directory,
+    },
+    rebuild::Rebuild,
+};
 use super::{
     Core, Counters,
     append::Queue,
@@ -31,20 +36,11 @@ use super::{
 };
 use crate::{
     Damage, ExtentSequence, OpenError, Options, Position, Recovery,
-    disk::{Disk, read_file, replace_file},
+    disk::{Disk, replace_file},
     entry::{ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind, ExtentHeader},
-    extent::{
-        Cache, EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, ExtentSet, LOG_DIR, Opened, free_path, log_path,
-        parse_free_name, parse_log_name,
-    },
-    manifest::{MANIFEST, Manifest, ManifestError},
+    extent::{Cache, ExtentSet, LOG_DIR, Opened, log_path},
     partition::PartitionTable,
 };
-
-const QUARANTINE_DIR: &str = "quarantine";
-const LOCK: &str = "lock";
-/// Extents are multiples of this, so that holes and entries line up.
-const EXTENT_BYTES_STEP: u64 = 4096;
 
 /// Recovery under way.
 struct Opening<'a> {
@@ -56,6 +52,8 @@ struct Opening<'a> {
     damages: Vec<Damage>,
     /// Without a manifest, zeros inside an extent may be holes that were punched.
     holes_expected: bool,
+    /// Where the log ends if it was closed properly: nothing behind needs to be looked at.
+    end: Option<Position>,
 }
 
 /// How the walk through one extent ended.
@@ -81,6 +79,7 @@ impl Core {
             rebuild: Rebuild::new(&manifest, manifest_damaged),
             damages: Vec::new(),
             holes_expected: manifest_damaged,
+            end: (!was_unclean && manifest.scan_from.0 > 0).then_some(manifest.synced),
         };
         if manifest_damaged {
             opening.damages.push(Damage::Manifest);
@@ -173,8 +172,16 @@ impl Opening<'_> {
                 self.drop_extents(sequences, extent)?;
                 break;
             }
-            let scan = ExtentScan::open(self.disk, extent);
-            let mut scan = scan.map_err(|error| failed("read", &log_path(extent))(error))?;
+            let until = match self.end {
+                Some(end) if end.extent < extent => {
+                    self.drop_extents(sequences, extent)?;
+                    break;
+                }
+                Some(end) if end.extent == extent => end.byte,
+                _ => u32::MAX,
+            };
+            let scan = ExtentScan::open_until(self.disk, extent, until);
+            let mut scan = scan.map_err(failed("read", &log_path(extent)))?;
             match scan.header() {
                 ExtentHeader::Sound { salt, .. } => {
                     self.salt.get_or_insert(salt);
@@ -196,7 +203,7 @@ impl Opening<'_> {
                 }
                 Walked::Cut { at } => {
                     let is_empty = at <= EXTENT_HEADER_BYTES;
-                    self.report_tail(&scan, at, &later);
+                    self.report_tail(&mut scan, at, &later)?;
                     // First what follows goes, then the extent is ended: the other way round a crash
                     // between the two would leave entries behind the end for good.
                     let drop_from = if is_empty { extent } else { extent.next() };
@@ -249,7 +256,7 @@ impl Opening<'_> {
         later: &[ExtentSequence],
     ) -> Result<Walked, OpenError> {
         loop {
-            match scan.next() {
+            match scan.next().map_err(cannot_read(scan))? {
                 Found::End(header) => {
                     self.synced = self.synced.max(header.synced);
                     return Ok(Walked::On);
@@ -273,7 +280,7 @@ impl Opening<'_> {
                         return Ok(Walked::Cut { at: from });
                     }
                     // The end may have been punched, and what a former extent left is no loss.
-                    if self.holes_expected && scan.written_after(from) == 0 {
+                    if self.holes_expected && written_after(scan, from)? == 0 {
                         return Ok(Walked::On);
                     }
                     self.quarantine(scan, from, scan.file_bytes())?;
@@ -310,7 +317,11 @@ impl Opening<'_> {
 
     fn look_ahead(&mut self, scan: &mut ExtentScan) {
         loop {
-            match scan.next() {
+            // What cannot be read here is met again by the walk itself.
+            let Ok(found) = scan.next() else {
+                return;
+            };
+            match found {
                 Found::Entry(header)
                 | Found::End(header)
                 | Found::Unsound {
@@ -327,14 +338,19 @@ impl Opening<'_> {
     }
 
     /// Keeps damaged bytes aside and reports them.
-    fn quarantine(&mut self, scan: &ExtentScan, from: u32, until: u32) -> Result<(), OpenError> {
-        let bytes = scan.range(from, until);
-        if self.holes_expected && scan.is_zero(from, until) {
+    fn quarantine(
+        &mut self,
+        scan: &mut ExtentScan,
+        from: u32,
+        until: u32,
+    ) -> Result<(), OpenError> {
+        if self.holes_expected && scan.is_zero(from, until).map_err(cannot_read(scan))? {
             return Ok(());
         }
+        let bytes = scan.read(from, until).map_err(cannot_read(scan))?;
         let name = format!("{:010}-{from}", scan.extent.0);
-        replace_file(self.disk, QUARANTINE_DIR, &name, bytes)
-            .map_err(|error| failed("quarantine", &name)(error))?;
+        replace_file(self.disk, QUARANTINE_DIR, &name, &bytes)
+            .map_err(failed("quarantine", &name))?;
         let at = Position {
             extent: scan.extent,
             byte: from,
@@ -347,12 +363,19 @@ impl Opening<'_> {
         Ok(())
     }
 
-    fn report_tail(&mut self, scan: &ExtentScan, at: u32, later: &[ExtentSequence]) {
-        let torn = scan.written_after(at);
-        let dropped = later.iter().any(|&extent| {
+    fn report_tail(
+        &mut self,
+        scan: &mut ExtentScan,
+        at: u32,
+        later: &[ExtentSequence],
+    ) -> Result<(), OpenError> {
+        let torn = written_after(scan, at)?;
+        let mut dropped = false;
+        for &extent in later {
             let scan = ExtentScan::open(self.disk, extent);
-            scan.is_ok_and(|scan| scan.written_after(EXTENT_HEADER_BYTES) > 0)
-        });
+            let mut scan = scan.map_err(failed("read", &log_path(extent)))?;
+            dropped |= written_after(&mut scan, EXTENT_HEADER_BYTES)? > 0;
+        }
         if torn > 0 || dropped {
             let at = Position {
                 extent: scan.extent,
@@ -361,6 +384,7 @@ impl Opening<'_> {
             tracing::warn!(%at, bytes = torn, "cut a torn tail that was never known to be synced");
             self.damages.push(Damage::TornTail { at, bytes: torn });
         }
+        Ok(())
     }
 
     /// Ends the extent at `at`: nothing behind it can ever be taken for an entry.
@@ -407,83 +431,10 @@ impl Opening<'_> {
     }
 }
 
-/// Takes the directory for this process and marks it as open; gives whether it was marked before.
-fn take_directory(disk: &dyn Disk, options: &mut Options) -> Result<bool, OpenError> {
-    let (min, max) = (EXTENT_BYTES_MIN, EXTENT_BYTES_MAX);
-    let bytes = options.extent_bytes;
-    if bytes < min || bytes > max {
-        return Err(OpenError::ExtentBytes { bytes, min, max });
-    }
-    options.extent_bytes -= bytes % EXTENT_BYTES_STEP;
-    disk.lock(LOCK).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::Locked,
-        _ => failed("lock", LOCK)(error),
-    })?;
-    for dir in [LOG_DIR, QUARANTINE_DIR] {
-        disk.make_dir(dir).map_err(failed("make", dir))?;
-    }
-    let was_unclean = read_file(disk, UNCLEAN).map_err(failed("read", UNCLEAN))?;
-    let marked = replace_file(disk, "", UNCLEAN, b"open or crashed\n");
-    marked.map_err(failed("write", UNCLEAN))?;
-    Ok(was_unclean.is_some())
+fn cannot_read(scan: &ExtentScan) -> impl FnOnce(io::Error) -> OpenError + use<> {
+    failed("read", &log_path(scan.extent))
 }
 
-/// What the folder of extents holds.
-struct Listed {
-    sequences: BTreeSet<ExtentSequence>,
-    free: BTreeSet<ExtentSequence>,
-}
-
-/// Lists extents and freed ones; of these only as many are kept as may be.
-fn list_extents(disk: &dyn Disk, options: &Options) -> Result<Listed, OpenError> {
-    let names = disk.list(LOG_DIR).map_err(failed("list", LOG_DIR))?;
-    let parsed = |parse: fn(&str) -> Option<ExtentSequence>| -> BTreeSet<ExtentSequence> {
-        names.iter().filter_map(|name| parse(name)).collect()
-    };
-    let mut listed = Listed {
-        sequences: parsed(parse_log_name),
-        free: parsed(parse_free_name),
-    };
-    while listed.free.len() > options.reused_extents_max {
-        let Some(surplus) = listed.free.pop_first() else {
-            break;
-        };
-        let path = free_path(surplus);
-        disk.remove(&path).map_err(failed("remove", &path))?;
-    }
-    Ok(listed)
-}
-
-/// The manifest and whether it is damaged, or gone although extents were deleted since.
-fn read_manifest(
-    disk: &dyn Disk,
-    first: Option<ExtentSequence>,
-) -> Result<(Manifest, bool), OpenError> {
-    let bytes = read_file(disk, MANIFEST).map_err(failed("read", MANIFEST))?;
-    match bytes.map(Manifest::decode) {
-        None => Ok((Manifest::default(), first.is_some_and(|first| first.0 > 1))),
-        Some(Ok(manifest)) => Ok((manifest, false)),
-        Some(Err(ManifestError::Damaged)) => {
-            tracing::error!("the manifest is damaged: scanning the whole log");
-            Ok((Manifest::default(), true))
-        }
-        Some(Err(ManifestError::Newer { version })) => Err(OpenError::Version {
-            file: MANIFEST.to_owned(),
-            version,
-        }),
-    }
-}
-
-/// A number that clients cannot know.
-fn new_salt() -> u32 {
-    let random = RandomState::new().build_hasher().finish();
-    u32::try_from(random >> 32).unwrap_or(0)
-}
-
-fn failed(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| OpenError::Io {
-        action,
-        file: file.to_owned(),
-        source,
-    }
+fn written_after(scan: &mut ExtentScan, byte: u32) -> Result<u64, OpenError> {
+    scan.written_after(byte).map_err(cannot_read(scan))
 }
