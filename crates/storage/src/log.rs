@@ -2,6 +2,7 @@
 
 mod append;
 mod checkpoint;
+mod foresee;
 mod gather;
 mod read;
 mod recover;
@@ -26,7 +27,10 @@ use std::{
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub(crate) use self::scan::{ExtentScan, Found};
-use self::{append::Queue, spares::Spares, sync::Unsynced, threads::Threads, write::TailCache};
+use self::{
+    append::Queue, foresee::Streams, spares::Spares, sync::Unsynced, threads::Threads,
+    write::TailCache,
+};
 use crate::{
     AppendError, CheckpointError, CloseError, Completion, OpenError, Options, Position, ReadError,
     ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
@@ -61,6 +65,8 @@ pub(crate) struct Core {
     /// Held by whoever writes; its buffer is reused.
     writer: Mutex<Vec<u8>>,
     tail: Mutex<TailCache>,
+    /// Taken alone.
+    streams: Mutex<Streams>,
     unsynced: Mutex<Unsynced>,
     /// Signalled when `unsynced` gets its first item, and at the end.
     unsynced_filled: Condvar,

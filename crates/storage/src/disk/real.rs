@@ -19,6 +19,8 @@ use super::{Disk, DiskFile, Mapped};
 
 /// Pieces that one call of the operating system takes (IOV_MAX of Linux).
 const PIECES_PER_CALL_MAX: usize = 1024;
+/// Bytes of one advice to read ahead: what Linux reads ahead by default.
+const ADVICE_BYTES: u64 = 128 << 10;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// Private to the broker's user: records may hold anything.
 const FILE_MODE: u32 = 0o600;
@@ -193,9 +195,13 @@ impl DiskFile for RealFile {
     }
 
     fn will_need(&self, at: u64, bytes: u64) {
-        if let Some(bytes) = NonZeroU64::new(bytes) {
+        // Linux takes no more than the device's read-ahead of one call.
+        let end = at.saturating_add(bytes);
+        let mut at = at;
+        while let Some(bytes) = NonZeroU64::new(end.saturating_sub(at).min(ADVICE_BYTES)) {
             // Advice: a file system that does not take it still reads.
             rustix::fs::fadvise(&self.0, at, Some(bytes), Advice::WillNeed).ok();
+            at = at.saturating_add(bytes.get());
         }
     }
 

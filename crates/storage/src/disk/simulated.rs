@@ -42,6 +42,8 @@ struct World {
     changes: u64,
     capacity_bytes: u64,
     random: u64,
+    /// Ranges of files that were said to be needed soon.
+    advised: Vec<(usize, u64, u64)>,
 }
 
 #[derive(Default)]
@@ -84,6 +86,7 @@ impl SimulatedDisk {
             changes: 0,
             capacity_bytes,
             random: seed,
+            advised: Vec::new(),
         };
         Self {
             world: Arc::new(Mutex::new(world)),
@@ -145,6 +148,12 @@ impl SimulatedDisk {
                 }
             }
         }
+    }
+
+    /// Ranges that were said to be needed soon since this was asked last: file, start, length.
+    #[must_use]
+    pub fn take_advised(&self) -> Vec<(usize, u64, u64)> {
+        std::mem::take(&mut self.world().advised)
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -401,7 +410,9 @@ impl DiskFile for Handle {
         })
     }
 
-    fn will_need(&self, _at: u64, _bytes: u64) {}
+    fn will_need(&self, at: u64, bytes: u64) {
+        self.disk.world().advised.push((self.file, at, bytes));
+    }
 
     fn sync_data(&self) -> io::Result<()> {
         self.change(Fault::Syncs)?;

@@ -58,18 +58,35 @@ impl Core {
     ) -> Result<ReadOutcome, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
+        let planned = self.plan(&partition, bounds);
+        let (entries, until) = planned.map_err(|error| or_trimmed(&partition, from, error))?;
+        let ahead = self.foresee(&partition, bounds, &entries, until);
+        let served = self.serve(&partition, &entries, bounds);
+        let served = served.map_err(|error| or_trimmed(&partition, from, error))?;
+        if served.next < bounds.end {
+            let ahead = ahead.after(served.next, served.bytes);
+            self.remember_reader(id, served.next, ahead);
+        }
+        Ok(served)
+    }
+
+    /// The entries that a reader with these bounds needs, and the offset after them.
+    pub(super) fn plan(
+        &self,
+        partition: &Partition,
+        bounds: Bounds,
+    ) -> Result<(Vec<Recent>, Offset), ReadError> {
         let mut plan = Plan::default();
-        let mut next = from;
+        let mut next = bounds.from;
         while plan.wants(next, bounds) {
-            match self.extend_plan(&partition, next, bounds, &mut plan) {
+            match self.extend_plan(partition, next, bounds, &mut plan) {
                 Ok(reached) => next = reached,
                 // What comes before the damage is served; the next read meets it first.
                 Err(_) if !plan.entries.is_empty() => break,
-                Err(error) => return Err(or_trimmed(&partition, from, error)),
+                Err(error) => return Err(error),
             }
         }
-        let served = self.serve(&partition, &plan.entries, bounds);
-        served.map_err(|error| or_trimmed(&partition, from, error))
+        Ok((plan.entries, next))
     }
 
     pub(super) fn read_cached(

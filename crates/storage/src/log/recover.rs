@@ -140,6 +140,7 @@ impl Core {
             spares: Mutex::new(spares),
             writer: Mutex::new(Vec::new()),
             tail: Mutex::new(TailCache::default()),
+            streams: Mutex::default(),
             unsynced: Mutex::new(Unsynced::default()),
             unsynced_filled: Condvar::new(),
             syncer: Mutex::new(()),

@@ -243,3 +243,32 @@ fn a_search_by_time_honours_the_brokers_time_and_hands_compressed_batches_on() {
     assert_eq!(find(80), Some(TimestampMatch::Batch { header, bytes }));
     assert_eq!(find(91), None);
 }
+
+#[test]
+fn a_reader_that_goes_on_has_its_next_bytes_asked_for_once() {
+    let (disk, log) = filled();
+    log.settle();
+    let other = LogId(8);
+    log.create(other);
+    log.append_one(other, 1, 2000).1.unwrap();
+    log.settle();
+    let _recovery = disk.take_advised();
+    let one = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    assert_eq!(
+        disk.take_advised().len(),
+        1,
+        "the first read asks for itself"
+    );
+    let two = log.read(ID, one.next, EVERYTHING, 1).unwrap();
+    let ahead: u64 = disk.take_advised().iter().map(|(_, _, bytes)| bytes).sum();
+    assert!(ahead > 0, "the second one asks for what follows");
+    let three = log.read(ID, two.next, EVERYTHING, 1).unwrap();
+    assert_eq!(
+        disk.take_advised(),
+        [],
+        "the third one has all that there is"
+    );
+    let _jump = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    assert_eq!(disk.take_advised().len(), 1, "a jump begins anew");
+    assert!(three.next > two.next);
+}
