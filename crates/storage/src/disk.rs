@@ -80,6 +80,13 @@ pub trait DiskFile: Send + Sync {
     /// The file system's.
     fn bytes(&self) -> io::Result<u64>;
 
+    /// All bytes from here on are zeros that were never written; a file system that does not know
+    /// gives the file's end.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn data_end(&self) -> io::Result<u64>;
+
     /// Writes all pieces one after another from `at` on.
     ///
     /// # Errors
@@ -90,13 +97,33 @@ pub trait DiskFile: Send + Sync {
     ///
     /// # Errors
     /// The file system's, and `UnexpectedEof` beyond the end.
-    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>>;
+    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+        let mut read = Vec::new();
+        self.read_into(at, bytes, &mut read)?;
+        Ok(read)
+    }
+
+    /// As [`DiskFile::read_at`], in place of what the buffer held.
+    ///
+    /// # Errors
+    /// The file system's, and `UnexpectedEof` beyond the end.
+    fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()>;
+
+    /// Tells the file system that a range will be read soon. Does not wait for it.
+    fn will_need(&self, at: u64, bytes: u64);
 
     /// Makes what was written durable.
     ///
     /// # Errors
     /// The file system's. After one nothing is known about the bytes: never try again.
     fn sync_data(&self) -> io::Result<()>;
+
+    /// Makes sure that writing the first `bytes` will not run out of space. What is there stays or
+    /// becomes zeros.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn reserve(&self, bytes: u64) -> io::Result<()>;
 
     /// Gives a range back to the file system; it reads as zeros.
     ///

@@ -9,7 +9,9 @@
 //!           16 sequence        u32    the extent's number, as in its name
 //!           20 salt            u32    seeds the checksums of entries; no client ever sees it, so
 //!                                     no record can pass for an entry
-//!           24 reserved        40 bytes of zeros
+//!           24 reused          u32    1 where the file was another extent's before: its bytes are
+//!                                     still there behind the last entry, and between them none
+//!           28 reserved        36 bytes of zeros
 //!           64 entries, one after another, the last one of kind 4; zeros where none was written
 //!
 //! entry      0 magic           u32
@@ -47,7 +49,7 @@ pub(crate) const ALIGNMENT: u32 = 8;
 const HEADER_LEN: usize = ENTRY_HEADER_BYTES as usize;
 const EXTENT_MAGIC: u64 = u64::from_le_bytes(*b"TIDELOG1");
 const EXTENT_VERSION: u32 = 1;
-const ENTRY_MAGIC: u32 = u32::from_le_bytes(*b"tgE1");
+pub(crate) const ENTRY_MAGIC: u32 = u32::from_le_bytes(*b"tgE1");
 const ENTRY_VERSION: u8 = 1;
 /// Where the checksummed part of an entry header begins.
 const CRC_START: usize = 8;
@@ -248,7 +250,11 @@ pub(crate) struct BatchSlice<'a> {
 }
 
 /// The header of an extent.
-pub(crate) fn encode_extent_header(sequence: ExtentSequence, salt: u32) -> [u8; 64] {
+pub(crate) fn encode_extent_header(
+    sequence: ExtentSequence,
+    salt: u32,
+    is_reused: bool,
+) -> [u8; 64] {
     let mut encoded = [0; 64];
     let mut out = encoded.as_mut_slice();
     out.put_u64_le(EXTENT_MAGIC);
@@ -256,6 +262,7 @@ pub(crate) fn encode_extent_header(sequence: ExtentSequence, salt: u32) -> [u8; 
     out.put_u32_le(EXTENT_VERSION);
     out.put_u32_le(sequence.0);
     out.put_u32_le(salt);
+    out.put_u32_le(u32::from(is_reused));
     let crc = crc32c::crc32c(encoded.get(12..).unwrap_or_default());
     if let Some(slot) = encoded.get_mut(8..12) {
         slot.copy_from_slice(&crc.to_le_bytes());
@@ -269,6 +276,7 @@ pub(crate) enum ExtentHeader {
     Sound {
         sequence: ExtentSequence,
         salt: u32,
+        is_reused: bool,
     },
     /// Sound, but of a format that this program does not know.
     Newer {
@@ -295,6 +303,7 @@ impl ExtentHeader {
         Self::Sound {
             sequence: ExtentSequence(rest.get_u32_le()),
             salt: rest.get_u32_le(),
+            is_reused: rest.get_u32_le() != 0,
         }
     }
 }
@@ -331,10 +340,11 @@ mod tests {
 
     #[test]
     fn extent_headers_tell_damage_from_newer_formats() {
-        let good = encode_extent_header(ExtentSequence(4), 5);
+        let good = encode_extent_header(ExtentSequence(4), 5, true);
         let sound = ExtentHeader::Sound {
             sequence: ExtentSequence(4),
             salt: 5,
+            is_reused: true,
         };
         assert_eq!(ExtentHeader::read(&good), sound);
         assert_eq!(ExtentHeader::read(&good[..63]), ExtentHeader::Damaged);

@@ -28,6 +28,11 @@ pub(crate) fn log_path(extent: ExtentSequence) -> String {
     format!("{LOG_DIR}/{:010}.log", extent.0)
 }
 
+/// A freed extent's file, kept for another one.
+pub(crate) fn free_path(extent: ExtentSequence) -> String {
+    format!("{LOG_DIR}/{:010}.free", extent.0)
+}
+
 pub(crate) fn index_name(extent: ExtentSequence) -> String {
     format!("{:010}.index", extent.0)
 }
@@ -38,7 +43,16 @@ pub(crate) fn index_path(extent: ExtentSequence) -> String {
 
 /// The number of an extent file, if the name is one.
 pub(crate) fn parse_log_name(name: &str) -> Option<ExtentSequence> {
-    let digits = name.strip_suffix(".log")?;
+    parse_name(name, ".log")
+}
+
+/// The former number of a freed extent's file, if the name is one.
+pub(crate) fn parse_free_name(name: &str) -> Option<ExtentSequence> {
+    parse_name(name, ".free")
+}
+
+fn parse_name(name: &str, suffix: &str) -> Option<ExtentSequence> {
+    let digits = name.strip_suffix(suffix)?;
     let sequence = digits.parse().ok()?;
     (digits.len() == 10 && sequence > 0).then_some(ExtentSequence(sequence))
 }

@@ -39,7 +39,7 @@ fn entry_ref() -> EntryRef {
 
 #[test]
 fn an_extent_header_has_these_bytes() {
-    let encoded = encode_extent_header(ExtentSequence(2), 0x0a0b_0c0d);
+    let encoded = encode_extent_header(ExtentSequence(2), 0x0a0b_0c0d, false);
     assert_eq!(hex(&encoded), EXTENT_HEADER);
 }
 
@@ -116,7 +116,7 @@ proptest! {
         let mut bytes = match magic {
             0 => Manifest::default().encode()[..8].to_vec(),
             1 => index::encode(ExtentSequence(2), Vec::new())[..8].to_vec(),
-            2 => encode_extent_header(ExtentSequence(2), 1)[..8].to_vec(),
+            2 => encode_extent_header(ExtentSequence(2), 1, false)[..8].to_vec(),
             _ => EntryHeader::control(EntryKind::Trim, LogId(1), Offset(0), Offset(0))
                 .encode(1, std::iter::empty())[..4]
                 .to_vec(),

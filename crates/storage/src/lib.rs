@@ -6,6 +6,7 @@
 //!   unclean                    present while the log is open: its presence at start says "crashed"
 //!   manifest                   the last checkpoint: partitions, extents, snapshots
 //!   log/<sequence>.log         extents: the data's first home, written once, in order
+//!   log/<sequence>.free          files of freed extents, to be used again
 //!   log/<sequence>.index       entries of a sealed extent by partition and offset; rebuildable
 //!   quarantine/                bytes that were damaged below a position known to be synced
 //! ```

@@ -2,12 +2,14 @@
 
 mod append;
 mod checkpoint;
+mod foresee;
 mod gather;
 mod read;
 mod recover;
 mod retain;
 mod scan;
 mod search;
+mod spares;
 mod sync;
 mod threads;
 mod upkeep;
@@ -26,9 +28,7 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub(crate) use self::scan::{ExtentScan, Found};
 use self::{
-    append::{Queue, Spares},
-    sync::Unsynced,
-    threads::Threads,
+    append::Queue, foresee::Streams, spares::Spares, sync::Unsynced, threads::Threads,
     write::TailCache,
 };
 use crate::{
@@ -65,6 +65,8 @@ pub(crate) struct Core {
     /// Held by whoever writes; its buffer is reused.
     writer: Mutex<Vec<u8>>,
     tail: Mutex<TailCache>,
+    /// Taken alone.
+    streams: Mutex<Streams>,
     unsynced: Mutex<Unsynced>,
     /// Signalled when `unsynced` gets its first item, and at the end.
     unsynced_filled: Condvar,

@@ -12,6 +12,8 @@ pub struct Options {
     pub extent_bytes: u64,
     /// Extents kept prepared ahead of the one being filled.
     pub extents_ahead: usize,
+    /// Files of freed extents kept for new ones, at most: overwriting is quicker than first writing.
+    pub reused_extents_max: usize,
     /// Appends are refused before the file system has less than this left.
     pub free_space_floor_bytes: u64,
     /// Open descriptors of extents, at most.
@@ -33,6 +35,7 @@ impl Default for Options {
         Self {
             extent_bytes: 64 * MIB,
             extents_ahead: 1,
+            reused_extents_max: 4,
             free_space_floor_bytes: 256 * MIB,
             descriptors_max: 256,
             indexes_max: 256,

@@ -163,7 +163,7 @@ fn walk(
         verifier.summary.extents += 1;
         verifier.tell(VerifyEvent::Extent {
             extent,
-            bytes: u64::try_from(scan.bytes.len()).unwrap_or(u64::MAX),
+            bytes: u64::from(scan.file_bytes()),
         });
         match scan.header() {
             ExtentHeader::Sound { salt: own, .. } => _ = salt.get_or_insert(own),
@@ -176,7 +176,7 @@ fn walk(
             }
         }
         scan.set_salt(salt.unwrap_or(0));
-        let entries = verifier.extent(&mut scan);
+        let entries = verifier.extent(&mut scan)?;
         if extent < scan_from {
             verifier.index(extent, entries);
         }
@@ -254,11 +254,11 @@ impl Verifier<'_> {
     }
 
     /// Walks one extent; gives how many entries hold batches.
-    fn extent(&mut self, scan: &mut ExtentScan) -> u64 {
+    fn extent(&mut self, scan: &mut ExtentScan) -> io::Result<u64> {
         let extent = scan.extent;
         let mut with_batches = 0;
         loop {
-            match scan.next() {
+            match scan.next()? {
                 Found::Entry(header) => {
                     with_batches += u64::from(header.kind == EntryKind::Batches);
                     let body = scan.body(&header);
@@ -267,15 +267,13 @@ impl Verifier<'_> {
                 }
                 Found::End(header) => {
                     self.tell(VerifyEvent::Entry(facts(&header)));
-                    return with_batches;
+                    return Ok(with_batches);
                 }
                 Found::Unsound { from, until, known } => {
                     let at = Position { extent, byte: from };
                     let bytes = u64::from(until.saturating_sub(from));
                     let known = known.as_ref().map(facts);
-                    let is_hole = scan.written_after(from) > bytes
-                        && known.is_none()
-                        && scan.is_zero(from, until);
+                    let is_hole = known.is_none() && scan.is_zero(from, until)?;
                     self.tell(if is_hole {
                         VerifyEvent::Hole { at, bytes }
                     } else {
@@ -283,12 +281,12 @@ impl Verifier<'_> {
                     });
                 }
                 Found::Rest { from } => {
-                    let bytes = scan.written_after(from);
+                    let bytes = scan.written_after(from)?;
                     if bytes > 0 {
                         let at = Position { extent, byte: from };
                         self.tell(VerifyEvent::Tail { at, bytes });
                     }
-                    return with_batches;
+                    return Ok(with_batches);
                 }
             }
         }

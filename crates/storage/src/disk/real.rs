@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, IoSlice},
+    num::NonZeroU64,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -10,7 +11,7 @@ use std::{
 
 use rustix::{
     buffer::spare_capacity,
-    fs::{FallocateFlags, FlockOperation},
+    fs::{Advice, FallocateFlags, FlockOperation, SeekFrom},
     io::Errno,
 };
 
@@ -18,6 +19,8 @@ use super::{Disk, DiskFile, Mapped};
 
 /// Pieces that one call of the operating system takes (IOV_MAX of Linux).
 const PIECES_PER_CALL_MAX: usize = 1024;
+/// Bytes of one advice to read ahead: what Linux reads ahead by default.
+const ADVICE_BYTES: u64 = 128 << 10;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// Private to the broker's user: records may hold anything.
 const FILE_MODE: u32 = 0o600;
@@ -127,17 +130,6 @@ impl Disk for RealDisk {
 struct RealFile(File);
 
 impl RealFile {
-    /// Makes sure that writing the first `bytes` will not run out of space.
-    fn reserve(&self, bytes: u64) -> io::Result<()> {
-        if bytes == 0 {
-            return Ok(());
-        }
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
-            Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
-            reserved => Ok(reserved?),
-        }
-    }
-
     /// For file systems that can neither reserve nor punch.
     fn write_zeros(&self, at: u64, bytes: u64) -> io::Result<()> {
         let mut done = 0;
@@ -154,6 +146,17 @@ impl RealFile {
 impl DiskFile for RealFile {
     fn bytes(&self) -> io::Result<u64> {
         Ok(self.0.metadata()?.len())
+    }
+
+    fn data_end(&self) -> io::Result<u64> {
+        let mut end = 0;
+        loop {
+            match rustix::fs::seek(&self.0, SeekFrom::Data(end)) {
+                Ok(data) => end = rustix::fs::seek(&self.0, SeekFrom::Hole(data))?,
+                Err(Errno::NXIO) => return Ok(end),
+                Err(_) => return self.bytes(),
+            }
+        }
     }
 
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()> {
@@ -175,23 +178,45 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
-    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         // Uninitialised room is handed to the kernel, so that large reads are not zeroed first.
-        let mut buffer = Vec::with_capacity(bytes);
+        buffer.clear();
+        buffer.reserve_exact(bytes);
         while buffer.len() < bytes {
             let next = at.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
-            match rustix::io::pread(&self.0, spare_capacity(&mut buffer), next) {
+            match rustix::io::pread(&self.0, spare_capacity(buffer), next) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         buffer.truncate(bytes);
-        Ok(buffer)
+        Ok(())
+    }
+
+    fn will_need(&self, at: u64, bytes: u64) {
+        // Linux takes no more than the device's read-ahead of one call.
+        let end = at.saturating_add(bytes);
+        let mut at = at;
+        while let Some(bytes) = NonZeroU64::new(end.saturating_sub(at).min(ADVICE_BYTES)) {
+            // Advice: a file system that does not take it still reads.
+            rustix::fs::fadvise(&self.0, at, Some(bytes), Advice::WillNeed).ok();
+            at = at.saturating_add(bytes.get());
+        }
     }
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        if bytes == 0 {
+            return Ok(());
+        }
+        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
+            Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
+            reserved => Ok(reserved?),
+        }
     }
 
     fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {

@@ -44,6 +44,8 @@ struct World {
     changes: u64,
     capacity_bytes: u64,
     random: u64,
+    /// Ranges of files that were said to be needed soon.
+    advised: Vec<(usize, u64, u64)>,
 }
 
 #[derive(Default)]
@@ -87,6 +89,7 @@ impl SimulatedDisk {
             changes: 0,
             capacity_bytes,
             random: seed,
+            advised: Vec::new(),
         };
         Self {
             world: Arc::new(Mutex::new(world)),
@@ -154,6 +157,12 @@ impl SimulatedDisk {
                 }
             }
         }
+    }
+
+    /// Ranges that were said to be needed soon since this was asked last: file, start, length.
+    #[must_use]
+    pub fn take_advised(&self) -> Vec<(usize, u64, u64)> {
+        std::mem::take(&mut self.world().advised)
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -378,6 +387,17 @@ impl DiskFile for Handle {
         self.with(|file| Ok(file.live.len() as u64))
     }
 
+    fn data_end(&self) -> io::Result<u64> {
+        self.with(|file| {
+            let last = file.live.iter().rposition(|&byte| byte != 0);
+            // Whole blocks, as on a real disk, and what was written may end in zeros.
+            let end = last.map_or(0, |last| {
+                (last + SECTOR_BYTES).next_multiple_of(SECTOR_BYTES)
+            });
+            Ok(end.min(file.live.len()) as u64)
+        })
+    }
+
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()> {
         self.change(Fault::Writes)?;
         let at = index(at)?;
@@ -390,7 +410,7 @@ impl DiskFile for Handle {
         })
     }
 
-    fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
+    fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         let at = index(at)?;
         if self.disk.world().unreadable == Some(self.file) {
             return Err(io::Error::from_raw_os_error(
@@ -399,10 +419,13 @@ impl DiskFile for Handle {
         }
         self.with(|file| {
             let range = file.live.get(at..at.saturating_add(bytes));
-            range
-                .map(<[u8]>::to_vec)
-                .ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
+            *buffer = range.ok_or(io::ErrorKind::UnexpectedEof)?.to_vec();
+            Ok(())
         })
+    }
+
+    fn will_need(&self, at: u64, bytes: u64) {
+        self.disk.world().advised.push((self.file, at, bytes));
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -411,6 +434,21 @@ impl DiskFile for Handle {
             for change in std::mem::take(&mut file.unsynced) {
                 change.apply(&mut file.durable);
             }
+            Ok(())
+        })
+    }
+
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let mut world = self.disk.world();
+        world.change()?;
+        let (allocated, capacity) = (world.allocated_bytes(), world.capacity_bytes);
+        drop(world);
+        self.with(|file| {
+            if allocated + file.punched_bytes > capacity {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            assert_eq!(file.live.len(), index(bytes)?, "files do not grow");
+            file.punched_bytes = 0;
             Ok(())
         })
     }

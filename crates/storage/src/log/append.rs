@@ -2,7 +2,6 @@
 
 use std::{
     collections::VecDeque,
-    io,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -14,11 +13,9 @@ use model::{
 
 use super::Core;
 use crate::{
-    AppendError, Completion, ExtentSequence, Position,
-    entry::{
-        ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind, encode_extent_header,
-    },
-    extent::{FilledExtent, LOG_DIR, OpenExtent, log_path},
+    AppendError, Completion, Position,
+    entry::{ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind},
+    extent::{FilledExtent, OpenExtent},
     locked::lock,
     partition::{EntryRef, Partition},
 };
@@ -50,21 +47,6 @@ struct Active {
     cursor: u32,
     entries: Vec<(LogId, EntryRef)>,
     live_bytes: u64,
-}
-
-/// Extents prepared in advance, in the order in which they will be filled.
-pub(super) struct Spares {
-    pub(super) next: ExtentSequence,
-    pub(super) ready: VecDeque<Arc<OpenExtent>>,
-}
-
-impl Spares {
-    pub(super) const fn starting_at(next: ExtentSequence) -> Self {
-        Self {
-            next,
-            ready: VecDeque::new(),
-        }
-    }
 }
 
 /// An entry with its place.
@@ -348,55 +330,6 @@ impl Core {
         queue.end = item.end();
         queue.items.push_back(item);
     }
-
-    /// Makes sure that `count` extents are ready; false when there is no space for them.
-    pub(super) fn prepare(&self, count: usize, floor_bytes: u64) -> bool {
-        let mut spares = lock(&self.spares);
-        while spares.ready.len() < count {
-            let sequence = spares.next;
-            match self.make_extent(sequence, floor_bytes) {
-                Ok(Some(extent)) => {
-                    spares.ready.push_back(extent);
-                    spares.next = sequence.next();
-                }
-                Ok(None) => return false,
-                Err(error) => {
-                    tracing::error!(%error, extent = sequence.0, "prepare extent");
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// Makes an extent's file with all its room; `None` when that would go below the floor.
-    fn make_extent(
-        &self,
-        sequence: ExtentSequence,
-        floor_bytes: u64,
-    ) -> io::Result<Option<Arc<OpenExtent>>> {
-        let bytes = self.options.extent_bytes;
-        if self.disk.free_bytes()? < bytes.saturating_add(floor_bytes) {
-            return Ok(None);
-        }
-        let file = match self.disk.create(&log_path(sequence), bytes) {
-            Ok(file) => file,
-            Err(error) if is_no_space(&error) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let header = encode_extent_header(sequence, self.salt);
-        let begun = file
-            .write_at(0, &[io::IoSlice::new(&header)])
-            .and_then(|()| file.sync_data())
-            .and_then(|()| self.disk.sync_dir(LOG_DIR));
-        if let Err(error) = begun {
-            // Callers hold the queue: what is in it hears of this when it has been written.
-            self.mark_closed(&format!("prepare extent: {error}"));
-            return Err(error);
-        }
-        self.opened.files.insert(sequence, Arc::clone(&file));
-        Ok(Some(Arc::new(OpenExtent { sequence, file })))
-    }
 }
 
 impl EntryRef {
@@ -409,13 +342,6 @@ impl EntryRef {
             bytes: header.total_bytes(),
         }
     }
-}
-
-fn is_no_space(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    )
 }
 
 /// Makes entries out of batches, each no larger than the target unless one batch is.

@@ -226,7 +226,7 @@ impl Core {
 }
 
 /// How many of the first entries lie so near to each other that one call should read them.
-fn neighbours(entries: &[Recent]) -> usize {
+pub(super) fn neighbours(entries: &[Recent]) -> usize {
     let Some(first) = entries.first() else {
         return 0;
     };

@@ -58,18 +58,35 @@ impl Core {
     ) -> Result<ReadOutcome, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
+        let planned = self.plan(&partition, bounds);
+        let (entries, until) = planned.map_err(|error| or_trimmed(&partition, from, error))?;
+        let ahead = self.foresee(&partition, bounds, &entries, until);
+        let served = self.serve(&partition, &entries, bounds);
+        let served = served.map_err(|error| or_trimmed(&partition, from, error))?;
+        if served.next < bounds.end {
+            let ahead = ahead.after(served.next, served.bytes);
+            self.remember_reader(id, served.next, ahead);
+        }
+        Ok(served)
+    }
+
+    /// The entries that a reader with these bounds needs, and the offset after them.
+    pub(super) fn plan(
+        &self,
+        partition: &Partition,
+        bounds: Bounds,
+    ) -> Result<(Vec<Recent>, Offset), ReadError> {
         let mut plan = Plan::default();
-        let mut next = from;
+        let mut next = bounds.from;
         while plan.wants(next, bounds) {
-            match self.extend_plan(&partition, next, bounds, &mut plan) {
+            match self.extend_plan(partition, next, bounds, &mut plan) {
                 Ok(reached) => next = reached,
                 // What comes before the damage is served; the next read meets it first.
                 Err(_) if !plan.entries.is_empty() => break,
-                Err(error) => return Err(or_trimmed(&partition, from, error)),
+                Err(error) => return Err(error),
             }
         }
-        let served = self.serve(&plan.entries, bounds);
-        served.map_err(|error| or_trimmed(&partition, from, error))
+        Ok((plan.entries, next))
     }
 
     pub(super) fn read_cached(
@@ -98,16 +115,24 @@ impl Core {
             return Ok(None);
         }
         plan.entries.truncate(cached);
-        self.serve(&plan.entries, bounds).map(Some)
+        self.serve(&partition, &plan.entries, bounds).map(Some)
     }
 
-    fn serve(&self, entries: &[Recent], bounds: Bounds) -> Result<ReadOutcome, ReadError> {
+    fn serve(
+        &self,
+        partition: &Partition,
+        entries: &[Recent],
+        bounds: Bounds,
+    ) -> Result<ReadOutcome, ReadError> {
         let mut gathering = Gathering::new(bounds);
         match self.gather(entries, &mut gathering) {
             Ok(()) => {}
             Err(GatherError::Io(error)) => return Err(error.into()),
             Err(GatherError::Damaged(at)) => {
-                self.report_damaged(at);
+                // An extent that was freed under the reader may be another one by now.
+                if !is_gone(partition, at) {
+                    self.report_damaged(at);
+                }
                 if gathering.is_empty() {
                     return Err(ReadError::Damaged {
                         from: bounds.from.max(at.base),
@@ -160,9 +185,17 @@ impl Core {
     }
 }
 
+fn is_gone(partition: &Partition, at: EntryRef) -> bool {
+    let state = partition.lock();
+    state.removed || at.next <= state.start
+}
+
 /// An extent may be deleted under a reader: then the offset it asked for is gone, not damaged.
 fn or_trimmed(partition: &Partition, from: Offset, error: ReadError) -> ReadError {
     let state = partition.lock();
+    if state.removed {
+        return ReadError::UnknownPartition;
+    }
     if from < state.start {
         let (start, end) = (state.start, state.next);
         return ReadError::OutOfRange { start, end };

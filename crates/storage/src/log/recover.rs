@@ -5,11 +5,11 @@
 //! below it the bytes are damaged, kept aside and reported, and the scan goes on behind them;
 //! above it they are an interrupted write, and the log ends there.
 
+mod directory;
 mod rebuild;
 
 use std::{
     collections::BTreeSet,
-    hash::{BuildHasher, Hasher, RandomState},
     io::{self, IoSlice},
     sync::{
         Arc, Condvar, Mutex, OnceLock,
@@ -19,31 +19,28 @@ use std::{
 
 use model::{LogId, Offset};
 
-use self::rebuild::Rebuild;
+use self::{
+    directory::{
+        Listed, QUARANTINE_DIR, failed, list_extents, new_salt, read_manifest, take_directory,
+    },
+    rebuild::Rebuild,
+};
 use super::{
     Core, Counters,
-    append::{Queue, Spares},
+    append::Queue,
     checkpoint::UNCLEAN,
     scan::{ExtentScan, Found},
+    spares::Spares,
     sync::Unsynced,
     write::TailCache,
 };
 use crate::{
     Damage, ExtentSequence, OpenError, Options, Position, Recovery,
-    disk::{Disk, read_file, replace_file},
+    disk::{Disk, replace_file},
     entry::{ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind, ExtentHeader},
-    extent::{
-        Cache, EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, ExtentSet, LOG_DIR, Opened, log_path,
-        parse_log_name,
-    },
-    manifest::{MANIFEST, Manifest, ManifestError},
+    extent::{Cache, ExtentSet, LOG_DIR, Opened, log_path},
     partition::PartitionTable,
 };
-
-const QUARANTINE_DIR: &str = "quarantine";
-const LOCK: &str = "lock";
-/// Extents are multiples of this, so that holes and entries line up.
-const EXTENT_BYTES_STEP: u64 = 4096;
 
 /// Recovery under way.
 struct Opening<'a> {
@@ -55,6 +52,8 @@ struct Opening<'a> {
     damages: Vec<Damage>,
     /// Without a manifest, zeros inside an extent may be holes that were punched.
     holes_expected: bool,
+    /// Where the log ends if it was closed properly: nothing behind needs to be looked at.
+    end: Option<Position>,
 }
 
 /// How the walk through one extent ended.
@@ -71,7 +70,7 @@ impl Core {
         mut options: Options,
     ) -> Result<(Self, Recovery), OpenError> {
         let was_unclean = take_directory(&*disk, &mut options)?;
-        let sequences = list_extents(&*disk)?;
+        let Listed { sequences, free } = list_extents(&*disk, &options)?;
         let (manifest, manifest_damaged) = read_manifest(&*disk, sequences.first().copied())?;
         let mut opening = Opening {
             disk: &*disk,
@@ -80,12 +79,15 @@ impl Core {
             rebuild: Rebuild::new(&manifest, manifest_damaged),
             damages: Vec::new(),
             holes_expected: manifest_damaged,
+            end: (!was_unclean && manifest.scan_from.0 > 0).then_some(manifest.synced),
         };
         if manifest_damaged {
             opening.damages.push(Damage::Manifest);
         }
         let last = opening.scan(&sequences, manifest.scan_from)?;
-        let next = last.next().max(manifest.scan_from);
+        // Above every number that is or was in a file: what it left there must not come to life.
+        let freed = free.last().map_or(ExtentSequence(0), |freed| freed.next());
+        let next = last.next().max(manifest.scan_from).max(freed);
         let salt = opening.salt.unwrap_or_else(new_salt);
         let mut damages = opening.damages;
         let rebuilt = opening.rebuild.finish(&sequences, &mut damages);
@@ -110,7 +112,7 @@ impl Core {
             partitions: rebuilt.recovered,
             damages,
         };
-        let core = Self::assemble(disk, options, salt, next);
+        let core = Self::assemble(disk, options, salt, Spares::new(next, free));
         let core = Self {
             partitions,
             extents,
@@ -119,10 +121,10 @@ impl Core {
         Ok((core, recovery))
     }
 
-    /// An idle log without partitions, about to fill the extent `next`.
-    fn assemble(disk: Arc<dyn Disk>, options: Options, salt: u32, next: ExtentSequence) -> Self {
+    /// An idle log without partitions, about to fill the next of the spares.
+    fn assemble(disk: Arc<dyn Disk>, options: Options, salt: u32, spares: Spares) -> Self {
         let durable = Position {
-            extent: next,
+            extent: spares.next,
             byte: 0,
         };
         Self {
@@ -135,9 +137,10 @@ impl Core {
             },
             queue: Mutex::new(Queue::default()),
             queue_filled: Condvar::new(),
-            spares: Mutex::new(Spares::starting_at(next)),
+            spares: Mutex::new(spares),
             writer: Mutex::new(Vec::new()),
             tail: Mutex::new(TailCache::default()),
+            streams: Mutex::default(),
             unsynced: Mutex::new(Unsynced::default()),
             unsynced_filled: Condvar::new(),
             syncer: Mutex::new(()),
@@ -170,7 +173,15 @@ impl Opening<'_> {
                 self.drop_extents(sequences, extent)?;
                 break;
             }
-            let mut scan = self.open_scan(extent)?;
+            let until = match self.end {
+                Some(end) if end.extent < extent => {
+                    self.drop_extents(sequences, extent)?;
+                    break;
+                }
+                Some(end) if end.extent == extent => end.byte,
+                _ => u32::MAX,
+            };
+            let mut scan = self.open_scan(extent, until)?;
             match scan.header() {
                 ExtentHeader::Sound { salt, .. } => {
                     self.salt.get_or_insert(salt);
@@ -192,7 +203,7 @@ impl Opening<'_> {
                 }
                 Walked::Cut { at } => {
                     let is_empty = at <= EXTENT_HEADER_BYTES;
-                    self.report_tail(&scan, at, &later);
+                    self.report_tail(&mut scan, at, &later)?;
                     // First what follows goes, then the extent is ended: the other way round a crash
                     // between the two would leave entries behind the end for good.
                     let drop_from = if is_empty { extent } else { extent.next() };
@@ -200,7 +211,7 @@ impl Opening<'_> {
                     if is_empty {
                         self.rebuild.abandon_extent();
                     } else {
-                        self.cut(extent, at, scan.bytes.len())?;
+                        self.cut(extent, at, scan.file_bytes())?;
                         last = extent;
                     }
                     break;
@@ -223,8 +234,8 @@ impl Opening<'_> {
             return Ok(false);
         }
         for &later in sequences.range(extent..) {
-            let mut scan = self.open_scan(later)?;
-            self.look_ahead(&mut scan);
+            let mut scan = self.open_scan(later, u32::MAX)?;
+            self.look_ahead(&mut scan)?;
         }
         Ok(!self.misses(last.next()))
     }
@@ -247,8 +258,8 @@ impl Opening<'_> {
     }
 
     /// An unreadable file ends the start: what it holds decides what may be cut.
-    fn open_scan(&self, extent: ExtentSequence) -> Result<ExtentScan, OpenError> {
-        let scan = ExtentScan::open(self.disk, extent);
+    fn open_scan(&self, extent: ExtentSequence, until: u32) -> Result<ExtentScan, OpenError> {
+        let scan = ExtentScan::open_until(self.disk, extent, until);
         let mut scan = scan.map_err(|error| failed("read", &log_path(extent))(error))?;
         scan.set_salt(self.salt.unwrap_or(0));
         Ok(scan)
@@ -261,7 +272,7 @@ impl Opening<'_> {
         later: &[ExtentSequence],
     ) -> Result<Walked, OpenError> {
         loop {
-            match scan.next() {
+            match scan.next().map_err(cannot_read(scan))? {
                 Found::End(header) => {
                     self.synced = self.synced.max(header.synced);
                     return Ok(Walked::On);
@@ -284,8 +295,11 @@ impl Opening<'_> {
                     if !self.was_synced(scan, from, later)? {
                         return Ok(Walked::Cut { at: from });
                     }
-                    let end = u32::try_from(scan.bytes.len()).unwrap_or(u32::MAX);
-                    self.quarantine(scan, from, end)?;
+                    // The end may have been punched, and what a former extent left is no loss.
+                    if self.holes_expected && written_after(scan, from)? == 0 {
+                        return Ok(Walked::On);
+                    }
+                    self.quarantine(scan, from, scan.file_bytes())?;
                     return Ok(Walked::On);
                 }
             }
@@ -308,21 +322,21 @@ impl Opening<'_> {
         }
         let resume = scan.position();
         scan.seek(byte);
-        self.look_ahead(scan);
+        self.look_ahead(scan)?;
         scan.seek(resume);
         for &extent in later {
             if position < self.synced {
                 break;
             }
-            let mut scan = self.open_scan(extent)?;
-            self.look_ahead(&mut scan);
+            let mut scan = self.open_scan(extent, u32::MAX)?;
+            self.look_ahead(&mut scan)?;
         }
         Ok(position < self.synced)
     }
 
-    fn look_ahead(&mut self, scan: &mut ExtentScan) {
+    fn look_ahead(&mut self, scan: &mut ExtentScan) -> Result<(), OpenError> {
         loop {
-            match scan.next() {
+            match scan.next().map_err(cannot_read(scan))? {
                 Found::Entry(header)
                 | Found::End(header)
                 | Found::Unsound {
@@ -330,29 +344,33 @@ impl Opening<'_> {
                     ..
                 } => self.synced = self.synced.max(header.synced),
                 Found::Unsound { known: None, .. } => {}
-                Found::Rest { .. } => return,
+                Found::Rest { .. } => return Ok(()),
             }
             if scan.is_at_end() {
-                return;
+                return Ok(());
             }
         }
     }
 
     /// Keeps damaged bytes aside and reports them.
-    fn quarantine(&mut self, scan: &ExtentScan, from: u32, until: u32) -> Result<(), OpenError> {
-        let len = usize::try_from(until.saturating_sub(from)).unwrap_or(0);
-        let bytes = scan.from(from).get(..len).unwrap_or_default();
-        if self.holes_expected && scan.is_zero(from, until) {
+    fn quarantine(
+        &mut self,
+        scan: &mut ExtentScan,
+        from: u32,
+        until: u32,
+    ) -> Result<(), OpenError> {
+        if self.holes_expected && scan.is_zero(from, until).map_err(cannot_read(scan))? {
             return Ok(());
         }
+        let bytes = scan.read(from, until).map_err(cannot_read(scan))?;
         let name = format!("{:010}-{from}", scan.extent.0);
-        replace_file(self.disk, QUARANTINE_DIR, &name, bytes)
-            .map_err(|error| failed("quarantine", &name)(error))?;
+        replace_file(self.disk, QUARANTINE_DIR, &name, &bytes)
+            .map_err(failed("quarantine", &name))?;
         let at = Position {
             extent: scan.extent,
             byte: from,
         };
-        tracing::error!(%at, bytes = len, "synced bytes are damaged: moved to quarantine");
+        tracing::error!(%at, bytes = bytes.len(), "synced bytes are damaged: moved to quarantine");
         self.damages.push(Damage::Quarantined {
             at,
             bytes: u64::from(until.saturating_sub(from)),
@@ -360,12 +378,19 @@ impl Opening<'_> {
         Ok(())
     }
 
-    fn report_tail(&mut self, scan: &ExtentScan, at: u32, later: &[ExtentSequence]) {
-        let torn = scan.written_after(at);
-        let dropped = later.iter().any(|&extent| {
+    fn report_tail(
+        &mut self,
+        scan: &mut ExtentScan,
+        at: u32,
+        later: &[ExtentSequence],
+    ) -> Result<(), OpenError> {
+        let torn = written_after(scan, at)?;
+        let mut dropped = false;
+        for &extent in later {
             let scan = ExtentScan::open(self.disk, extent);
-            scan.is_ok_and(|scan| scan.written_after(EXTENT_HEADER_BYTES) > 0)
-        });
+            let mut scan = scan.map_err(failed("read", &log_path(extent)))?;
+            dropped |= written_after(&mut scan, EXTENT_HEADER_BYTES)? > 0;
+        }
         if torn > 0 || dropped {
             let at = Position {
                 extent: scan.extent,
@@ -374,10 +399,11 @@ impl Opening<'_> {
             tracing::warn!(%at, bytes = torn, "cut a torn tail that was never known to be synced");
             self.damages.push(Damage::TornTail { at, bytes: torn });
         }
+        Ok(())
     }
 
     /// Ends the extent at `at`: nothing behind it can ever be taken for an entry.
-    fn cut(&self, extent: ExtentSequence, at: u32, len: usize) -> Result<(), OpenError> {
+    fn cut(&self, extent: ExtentSequence, at: u32, file_bytes: u32) -> Result<(), OpenError> {
         let path = log_path(extent);
         let position = Position { extent, byte: at };
         let header = EntryHeader {
@@ -387,9 +413,7 @@ impl Opening<'_> {
         };
         let encoded = header.encode(self.salt.unwrap_or(0), std::iter::empty());
         let behind = u64::from(at) + u64::from(ENTRY_HEADER_BYTES);
-        let rest = u64::try_from(len)
-            .unwrap_or(u64::MAX)
-            .saturating_sub(behind);
+        let rest = u64::from(file_bytes).saturating_sub(behind);
         let ended = self.disk.open(&path).and_then(|file| {
             file.sync_data()?;
             file.punch(u64::from(at), rest + u64::from(ENTRY_HEADER_BYTES))?;
@@ -422,65 +446,10 @@ impl Opening<'_> {
     }
 }
 
-/// Takes the directory for this process and marks it as open; gives whether it was marked before.
-fn take_directory(disk: &dyn Disk, options: &mut Options) -> Result<bool, OpenError> {
-    let (min, max) = (EXTENT_BYTES_MIN, EXTENT_BYTES_MAX);
-    let bytes = options.extent_bytes;
-    if bytes < min || bytes > max {
-        return Err(OpenError::ExtentBytes { bytes, min, max });
-    }
-    options.extent_bytes -= bytes % EXTENT_BYTES_STEP;
-    disk.lock(LOCK).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => OpenError::Locked,
-        _ => failed("lock", LOCK)(error),
-    })?;
-    for dir in [LOG_DIR, QUARANTINE_DIR] {
-        disk.make_dir(dir).map_err(failed("make", dir))?;
-    }
-    let was_unclean = read_file(disk, UNCLEAN).map_err(failed("read", UNCLEAN))?;
-    let marked = replace_file(disk, "", UNCLEAN, b"open or crashed\n");
-    marked.map_err(failed("write", UNCLEAN))?;
-    Ok(was_unclean.is_some())
+fn cannot_read(scan: &ExtentScan) -> impl FnOnce(io::Error) -> OpenError + use<> {
+    failed("read", &log_path(scan.extent))
 }
 
-fn list_extents(disk: &dyn Disk) -> Result<BTreeSet<ExtentSequence>, OpenError> {
-    let names = disk.list(LOG_DIR).map_err(failed("list", LOG_DIR))?;
-    Ok(names
-        .iter()
-        .filter_map(|name| parse_log_name(name))
-        .collect())
-}
-
-/// The manifest and whether it is damaged, or gone although extents were deleted since.
-fn read_manifest(
-    disk: &dyn Disk,
-    first: Option<ExtentSequence>,
-) -> Result<(Manifest, bool), OpenError> {
-    let bytes = read_file(disk, MANIFEST).map_err(failed("read", MANIFEST))?;
-    match bytes.map(Manifest::decode) {
-        None => Ok((Manifest::default(), first.is_some_and(|first| first.0 > 1))),
-        Some(Ok(manifest)) => Ok((manifest, false)),
-        Some(Err(ManifestError::Damaged)) => {
-            tracing::error!("the manifest is damaged: scanning the whole log");
-            Ok((Manifest::default(), true))
-        }
-        Some(Err(ManifestError::Newer { version })) => Err(OpenError::Version {
-            file: MANIFEST.to_owned(),
-            version,
-        }),
-    }
-}
-
-/// A number that clients cannot know.
-fn new_salt() -> u32 {
-    let random = RandomState::new().build_hasher().finish();
-    u32::try_from(random >> 32).unwrap_or(0)
-}
-
-fn failed(action: &'static str, file: &str) -> impl FnOnce(io::Error) -> OpenError {
-    move |source| OpenError::Io {
-        action,
-        file: file.to_owned(),
-        source,
-    }
+fn written_after(scan: &mut ExtentScan, byte: u32) -> Result<u64, OpenError> {
+    scan.written_after(byte).map_err(cannot_read(scan))
 }

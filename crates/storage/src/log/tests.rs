@@ -4,6 +4,7 @@
 mod border;
 mod faults;
 mod real;
+mod reuse;
 mod support;
 mod verify;
 mod world;

@@ -72,13 +72,18 @@ impl Core {
     fn delete(&self, extent: ExtentSequence) -> io::Result<()> {
         self.opened.files.forget(extent);
         self.opened.indexes.forget(extent);
-        for path in [index_path(extent), log_path(extent)] {
-            match self.disk.remove(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
+        self.remove_if_there(&index_path(extent))?;
+        if self.keep_free(extent)? {
+            return Ok(());
         }
-        Ok(())
+        self.remove_if_there(&log_path(extent))
+    }
+
+    fn remove_if_there(&self, path: &str) -> io::Result<()> {
+        match self.disk.remove(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// The index of a sealed extent; built again from the extent when it is missing or damaged.

@@ -175,7 +175,7 @@ fn options_and_formats_that_cannot_be_are_refused() {
     let (log, _) = open(&disk);
     log.settle();
     let newer = {
-        let mut header = crate::entry::encode_extent_header(ExtentSequence(1), 1);
+        let mut header = crate::entry::encode_extent_header(ExtentSequence(1), 1, false);
         header[12] = 9;
         let crc = crc32c::crc32c(&header[12..]);
         header[8..12].copy_from_slice(&crc.to_le_bytes());
@@ -242,4 +242,33 @@ fn a_search_by_time_honours_the_brokers_time_and_hands_compressed_batches_on() {
     let header = compressed.header;
     assert_eq!(find(80), Some(TimestampMatch::Batch { header, bytes }));
     assert_eq!(find(91), None);
+}
+
+#[test]
+fn a_reader_that_goes_on_has_its_next_bytes_asked_for_once() {
+    let (disk, log) = filled();
+    log.settle();
+    let other = LogId(8);
+    log.create(other);
+    log.append_one(other, 1, 2000).1.unwrap();
+    log.settle();
+    let _recovery = disk.take_advised();
+    let one = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    assert_eq!(
+        disk.take_advised().len(),
+        1,
+        "the first read asks for itself"
+    );
+    let two = log.read(ID, one.next, EVERYTHING, 1).unwrap();
+    let ahead: u64 = disk.take_advised().iter().map(|(_, _, bytes)| bytes).sum();
+    assert!(ahead > 0, "the second one asks for what follows");
+    let three = log.read(ID, two.next, EVERYTHING, 1).unwrap();
+    assert_eq!(
+        disk.take_advised(),
+        [],
+        "the third one has all that there is"
+    );
+    let _jump = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    assert_eq!(disk.take_advised().len(), 1, "a jump begins anew");
+    assert!(three.next > two.next);
 }

@@ -250,7 +250,11 @@ fn appends_reads_trims_and_checkpoints_go_on_side_by_side() {
 #[test]
 fn removing_a_partition_gives_its_disk_back() {
     let dir = tempfile::tempdir().unwrap();
-    let (log, _) = Log::open(dir.path(), options()).unwrap();
+    let nothing_kept = Options {
+        reused_extents_max: 0,
+        ..options()
+    };
+    let (log, _) = Log::open(dir.path(), nothing_kept).unwrap();
     let gate = Arc::new(Gate::default());
     let ids = [LogId(1), LogId(2)];
     ids.iter().for_each(|&id| log.create(id));

@@ -20,7 +20,7 @@ const DISK_BYTES: u64 = 4 << 20;
 const IDS: u64 = 3;
 
 #[derive(Clone, Debug)]
-enum Act {
+pub(super) enum Act {
     Append {
         id: u64,
         count: i64,
@@ -128,9 +128,9 @@ impl Expected {
     }
 }
 
-struct World {
-    disk: SimulatedDisk,
-    core: Core,
+pub(super) struct World {
+    pub(super) disk: SimulatedDisk,
+    pub(super) core: Core,
     expected: BTreeMap<LogId, Expected>,
     /// Removals that were asked for, with what they may or may not have taken.
     removals: Vec<(LogId, Expected, Note)>,
@@ -154,7 +154,7 @@ fn produced(base: Offset, count: i64, padding: usize) -> StampedBatch {
 }
 
 impl World {
-    fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let disk = SimulatedDisk::new(DISK_BYTES, seed);
         let (core, recovery) = open(&disk);
         assert!(recovery.clean);
@@ -176,7 +176,7 @@ impl World {
         id
     }
 
-    fn take(&mut self, act: &Act) {
+    pub(super) fn take(&mut self, act: &Act) {
         match act {
             Act::Append { id, count, padding } => self.append(*id, &[*count], *padding),
             Act::AppendTwo { id, padding } => self.append(*id, &[1, 2], *padding),
@@ -291,7 +291,7 @@ impl World {
         self.compare(&recovery);
     }
 
-    fn crash(&mut self, again_after: Option<u64>) {
+    pub(super) fn crash(&mut self, again_after: Option<u64>) {
         self.disk.crash();
         self.disk.set_capacity(DISK_BYTES);
         if let Some(changes) = again_after {

@@ -1,0 +1,202 @@
+//! Files of freed extents get new extents: nothing of what they held comes to life.
+
+use model::{LogId, Offset};
+use proptest::prelude::*;
+
+use super::{
+    support::*,
+    world::{Act, World},
+};
+use crate::{
+    Damage,
+    disk::{Disk, SimulatedDisk},
+    log::Core,
+};
+
+const ID: LogId = LogId(5);
+const KEPT: LogId = LogId(6);
+
+fn names(disk: &SimulatedDisk, suffix: &str) -> usize {
+    let names = disk.list("log").unwrap();
+    names.iter().filter(|name| name.ends_with(suffix)).count()
+}
+
+/// A log with freed extents that are kept, and one batch that lives.
+fn with_freed(seed: u64) -> (SimulatedDisk, Core) {
+    let disk = SimulatedDisk::new(1 << 20, seed);
+    let (log, _) = open(&disk);
+    log.create(ID);
+    log.create(KEPT);
+    for _ in 0..20 {
+        log.append_one(ID, 1, 700).1.unwrap();
+        log.settle();
+    }
+    log.append_one(KEPT, 1, 700).1.unwrap();
+    log.trim(ID, EVERYTHING, Note::default().boxed());
+    log.settle();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.settle();
+    assert_eq!(names(&disk, ".free"), 4, "as many as the options say");
+    (disk, log)
+}
+
+#[test]
+fn a_freed_extent_is_used_again_before_a_new_file_is_made() {
+    let (disk, log) = with_freed(1);
+    let files = names(&disk, ".log") + names(&disk, ".free");
+    for _ in 0..10 {
+        log.append_one(ID, 1, 700).1.unwrap();
+        log.settle();
+    }
+    assert_eq!(names(&disk, ".log") + names(&disk, ".free"), files);
+    assert!(names(&disk, ".free") <= 2);
+    assert_eq!(log.read_all(ID, PLENTY).unwrap().len(), 10);
+    // Closed properly, the next start finds nothing torn behind what was written.
+    log.refuse_appends();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.mark_clean().unwrap();
+    disk.crash();
+    let (log, recovery) = open(&disk);
+    assert!(recovery.clean, "{:?}", recovery.damages);
+    assert_eq!(log.read_all(ID, PLENTY).unwrap().len(), 10);
+}
+
+#[test]
+fn old_bytes_behind_the_end_are_neither_entries_nor_a_torn_tail() {
+    let (disk, log) = with_freed(1);
+    for _ in 0..5 {
+        log.append_one(ID, 1, 700).1.unwrap();
+        log.settle();
+    }
+    let expected = log.read_all(ID, PLENTY).unwrap();
+    assert!(names(&disk, ".free") < 4);
+    drop(log);
+    disk.crash();
+    let (log, recovery) = open(&disk);
+    assert_eq!(recovery.damages, [], "all that was written was synced");
+    assert_eq!(log.read_all(ID, PLENTY).unwrap(), expected);
+    assert_eq!(log.read_all(KEPT, PLENTY).unwrap().len(), 1);
+}
+
+#[test]
+fn the_power_may_fail_at_any_step_of_a_reuse() {
+    for seed in 0..6 {
+        for changes in 0..40 {
+            let (disk, log) = with_freed(seed);
+            let start = log.partition(ID).unwrap().lock().start;
+            disk.power_off_after(changes);
+            let mut acknowledged = 0;
+            for _ in 0..12 {
+                let note = log.append_one(ID, 1, 700).1;
+                log.settle();
+                acknowledged += usize::from(note.is_ok_and(|note| note.is_acknowledged()));
+            }
+            drop(log);
+            disk.crash();
+            let (log, recovery) = open(&disk);
+            for damage in &recovery.damages {
+                assert!(matches!(damage, Damage::TornTail { .. }), "{damage:?}");
+            }
+            let found = log.read_all(ID, PLENTY).unwrap();
+            assert!(
+                found.len() >= acknowledged,
+                "seed {seed}, {changes} changes"
+            );
+            for (index, bytes) in found.iter().enumerate() {
+                let base = start.plus(i64::try_from(index).unwrap());
+                let written = batch(base, 1, base.0 * 10, 700);
+                assert_eq!(*bytes, written.to_bytes());
+            }
+            assert_eq!(log.read_all(KEPT, PLENTY).unwrap().len(), 1);
+        }
+    }
+}
+
+/// Without the manifest only the names of the kept files say which numbers were given.
+#[test]
+fn numbers_in_kept_files_are_not_given_again_when_the_manifest_is_lost() {
+    let (disk, log) = with_freed(1);
+    log.remove(KEPT, Note::default().boxed());
+    log.settle();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.settle();
+    drop(log);
+    disk.crash();
+    for name in disk.list("log").unwrap() {
+        if name.ends_with(".log") {
+            disk.remove(&format!("log/{name}")).unwrap();
+        }
+    }
+    disk.flip_bit("manifest", 30, 1);
+    let free = disk.list("log").unwrap();
+    let (log, _) = open(&disk);
+    log.create(LogId(9));
+    log.append_one(LogId(9), 1, 10).1.unwrap();
+    log.settle();
+    let position = log.partition(LogId(9)).unwrap().lock().recent[0]
+        .at
+        .position;
+    let newest = free
+        .iter()
+        .filter_map(|name| name.strip_suffix(".free"))
+        .max();
+    assert!(position.extent.0 > newest.unwrap().parse().unwrap());
+}
+
+#[test]
+fn a_reader_of_an_extent_that_is_used_again_is_told_that_its_offset_is_gone() {
+    let (_disk, log) = with_freed(1);
+    let error = log.read(ID, Offset(0), EVERYTHING, PLENTY).unwrap_err();
+    assert!(
+        matches!(error, crate::ReadError::OutOfRange { .. }),
+        "{error}"
+    );
+}
+
+/// Appends, then everything old is freed: extents go round.
+fn round() -> impl Strategy<Value = Vec<Act>> {
+    let append = (0..2_u64, 300..900_usize).prop_map(|(id, padding)| Act::Append {
+        id,
+        count: 1,
+        padding,
+    });
+    let step = prop_oneof![
+        6 => append,
+        2 => Just(Act::Write),
+        4 => Just(Act::Sync),
+        1 => Just(Act::Upkeep),
+        1 => Just(Act::Checkpoint),
+        1 => (0..6_u64).prop_map(|changes| Act::PowerOffAfter { changes }),
+        1 => proptest::option::of(0..9_u64).prop_map(|again_after| Act::Crash { again_after }),
+    ];
+    (proptest::collection::vec(step, 1..24), 60..101_i64).prop_map(|(mut acts, percent)| {
+        for id in 0..2 {
+            acts.push(Act::Trim { id, percent });
+        }
+        acts.extend([
+            Act::Write,
+            Act::Sync,
+            Act::Upkeep,
+            Act::Checkpoint,
+            Act::Upkeep,
+        ]);
+        acts
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn extents_that_go_round_lose_nothing_and_bring_nothing_back(
+        seed in any::<u64>(),
+        rounds in proptest::collection::vec(round(), 2..8),
+    ) {
+        let mut world = World::new(seed);
+        for act in rounds.iter().flatten() {
+            world.take(act);
+        }
+        world.crash(None);
+        world.crash(None);
+    }
+}
