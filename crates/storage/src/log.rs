@@ -8,6 +8,7 @@ mod recover;
 mod retain;
 mod scan;
 mod search;
+mod staging;
 mod sync;
 mod threads;
 mod upkeep;
@@ -27,6 +28,7 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 pub(crate) use self::scan::{ExtentScan, Found};
 use self::{
     append::{Queue, Spares},
+    staging::Staging,
     sync::Unsynced,
     threads::Threads,
     write::TailCache,
@@ -62,8 +64,8 @@ pub(crate) struct Core {
     /// Signalled when `queue` gets its first item, and at the end.
     queue_filled: Condvar,
     spares: Mutex<Spares>,
-    /// Held by whoever writes; its buffer is reused.
-    writer: Mutex<Vec<u8>>,
+    /// Held by whoever writes.
+    writer: Mutex<Staging>,
     tail: Mutex<TailCache>,
     unsynced: Mutex<Unsynced>,
     /// Signalled when `unsynced` gets its first item, and at the end.

@@ -10,7 +10,7 @@ use std::{
 
 use rustix::{
     buffer::spare_capacity,
-    fs::{FallocateFlags, FlockOperation},
+    fs::{FallocateFlags, FlockOperation, OFlags},
     io::Errno,
 };
 
@@ -25,6 +25,7 @@ const FILE_MODE: u32 = 0o600;
 /// A data directory on a file system.
 pub struct RealDisk {
     root: PathBuf,
+    writes_directly: bool,
     lock: Mutex<Option<File>>,
 }
 
@@ -37,6 +38,7 @@ impl RealDisk {
         fs::create_dir_all(root)?;
         Ok(Self {
             root: root.to_owned(),
+            writes_directly: true,
             lock: Mutex::new(None),
         })
     }
@@ -83,7 +85,12 @@ impl Disk for RealDisk {
             .write(true)
             .mode(FILE_MODE)
             .open(&path)?;
-        let file = RealFile(file);
+        let direct = if bytes > 0 && self.writes_directly {
+            open_direct(&path)
+        } else {
+            None
+        };
+        let file = RealFile { file, direct };
         if let Err(error) = file.reserve(bytes) {
             drop(file);
             fs::remove_file(&path)?;
@@ -99,7 +106,7 @@ impl Disk for RealDisk {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
             opened => opened?,
         };
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, direct: None }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -124,7 +131,22 @@ impl Disk for RealDisk {
     }
 }
 
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    /// The same file, written past the system's cache.
+    direct: Option<File>,
+}
+
+/// A second descriptor of a file that is written past the system's cache; `None` where the file
+/// system has no such thing.
+fn open_direct(path: &Path) -> Option<File> {
+    let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
+    let opened = OpenOptions::new()
+        .write(true)
+        .custom_flags(flags)
+        .open(path);
+    opened.ok()
+}
 
 impl RealFile {
     /// Makes sure that writing the first `bytes` will not run out of space.
@@ -132,7 +154,7 @@ impl RealFile {
         if bytes == 0 {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
             Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
             reserved => Ok(reserved?),
         }
@@ -153,7 +175,7 @@ impl RealFile {
 
 impl DiskFile for RealFile {
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()> {
@@ -162,7 +184,7 @@ impl DiskFile for RealFile {
             let mut pieces = chunk.to_vec();
             let mut rest = pieces.as_mut_slice();
             while rest.iter().any(|piece| !piece.is_empty()) {
-                let written = match rustix::io::pwritev(&self.0, rest, at) {
+                let written = match rustix::io::pwritev(&self.file, rest, at) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Ok(written) => written,
                     Err(Errno::INTR) => continue,
@@ -175,12 +197,33 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
+    fn write_blocks(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        let Some(direct) = &self.direct else {
+            return self.write_at(at, &[IoSlice::new(blocks)]);
+        };
+        let (mut at, mut rest) = (at, blocks);
+        while !rest.is_empty() {
+            match rustix::io::pwrite(direct, rest, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    at = at.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+                    rest = rest.get(written..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                // The device has larger blocks, or a write ended inside one.
+                Err(Errno::INVAL) => return self.write_at(at, &[IoSlice::new(rest)]),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     fn read_at(&self, at: u64, bytes: usize) -> io::Result<Vec<u8>> {
         // Uninitialised room is handed to the kernel, so that large reads are not zeroed first.
         let mut buffer = Vec::with_capacity(bytes);
         while buffer.len() < bytes {
             let next = at.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
-            match rustix::io::pread(&self.0, spare_capacity(&mut buffer), next) {
+            match rustix::io::pread(&self.file, spare_capacity(&mut buffer), next) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -191,12 +234,12 @@ impl DiskFile for RealFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.0, flags, at, bytes) {
+        match rustix::fs::fallocate(&self.file, flags, at, bytes) {
             Err(Errno::OPNOTSUPP) => self.write_zeros(at, bytes),
             punched => Ok(punched?),
         }
@@ -211,7 +254,10 @@ mod tests {
     fn zeros_stand_in_where_a_file_system_cannot_reserve_or_punch() {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::new(dir.path()).unwrap();
-        let file = RealFile(File::create_new(dir.path().join("file")).unwrap());
+        let file = RealFile {
+            file: File::create_new(dir.path().join("file")).unwrap(),
+            direct: None,
+        };
         file.write_zeros(0, 200_000).unwrap();
         assert_eq!(file.bytes().unwrap(), 200_000);
         file.write_at(100_000, &[IoSlice::new(&[1; 5000])]).unwrap();

@@ -25,8 +25,9 @@ use super::{
     append::{Queue, Spares},
     checkpoint::UNCLEAN,
     scan::{ExtentScan, Found},
+    staging::Staging,
     sync::Unsynced,
-    write::TailCache,
+    write::{STEP_BYTES_MAX, TailCache},
 };
 use crate::{
     Damage, ExtentSequence, OpenError, Options, Position, Recovery,
@@ -136,7 +137,7 @@ impl Core {
             queue: Mutex::new(Queue::default()),
             queue_filled: Condvar::new(),
             spares: Mutex::new(Spares::starting_at(next)),
-            writer: Mutex::new(Vec::new()),
+            writer: Mutex::new(Staging::new(STEP_BYTES_MAX)),
             tail: Mutex::new(TailCache::default()),
             unsynced: Mutex::new(Unsynced::default()),
             unsynced_filled: Condvar::new(),
