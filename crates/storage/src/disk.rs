@@ -17,6 +17,10 @@ pub use real::RealDisk;
 #[cfg(any(test, feature = "simulated"))]
 pub use simulated::{Fault, SimulatedDisk};
 
+/// What a write past the system's cache begins and ends at, on disk and in memory. Devices with
+/// larger blocks are written through the cache.
+pub const BLOCK_BYTES: usize = 4096;
+
 /// A data directory.
 pub trait Disk: Send + Sync {
     /// Takes the directory for this process until `self` is dropped.
@@ -46,6 +50,14 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// The file system's.
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
+
+    /// As [`Disk::open`], for [`DiskFile::write_blocks`].
+    ///
+    /// # Errors
+    /// The file system's.
+    fn open_for_blocks(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        self.open(path)
+    }
 
     /// # Errors
     /// The file system's.
@@ -92,6 +104,15 @@ pub trait DiskFile: Send + Sync {
     /// # Errors
     /// The file system's; a part may have been written.
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()>;
+
+    /// Writes whole blocks of [`BLOCK_BYTES`] from memory aligned to them, past the system's cache
+    /// where the file system lets us.
+    ///
+    /// # Errors
+    /// The file system's; a part may have been written.
+    fn write_blocks(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        self.write_at(at, &[IoSlice::new(blocks)])
+    }
 
     /// Reads exactly `bytes` from `at` on.
     ///

@@ -14,6 +14,7 @@ use model::LogId;
 use crate::{
     ExtentSequence,
     disk::{Disk, DiskFile},
+    entry::EXTENT_HEADER_BYTES,
     index::Index,
     locked::lock,
     partition::EntryRef,
@@ -60,6 +61,8 @@ fn parse_name(name: &str, suffix: &str) -> Option<ExtentSequence> {
 /// An extent that is being filled or was just filled.
 pub(crate) struct OpenExtent {
     pub(crate) sequence: ExtentSequence,
+    /// What it begins with; written already.
+    pub(crate) header: [u8; EXTENT_HEADER_BYTES as usize],
     pub(crate) file: Arc<dyn DiskFile>,
 }
 

@@ -10,6 +10,7 @@ mod retain;
 mod scan;
 mod search;
 mod spares;
+mod staging;
 mod sync;
 mod threads;
 mod upkeep;
@@ -28,8 +29,8 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub(crate) use self::scan::{ExtentScan, Found};
 use self::{
-    append::Queue, foresee::Streams, spares::Spares, sync::Unsynced, threads::Threads,
-    write::TailCache,
+    append::Queue, foresee::Streams, spares::Spares, staging::Staging, sync::Unsynced,
+    threads::Threads, write::TailCache,
 };
 use crate::{
     AppendError, CheckpointError, CloseError, Completion, EntryTime, OpenError, Options, Position,
@@ -62,8 +63,8 @@ pub(crate) struct Core {
     /// Signalled when `queue` gets its first item, and at the end.
     queue_filled: Condvar,
     spares: Mutex<Spares>,
-    /// Held by whoever writes; its buffer is reused.
-    writer: Mutex<Vec<u8>>,
+    /// Held by whoever writes.
+    writer: Mutex<Staging>,
     tail: Mutex<TailCache>,
     /// Taken alone.
     streams: Mutex<Streams>,

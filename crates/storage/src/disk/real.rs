@@ -11,7 +11,7 @@ use std::{
 
 use rustix::{
     buffer::spare_capacity,
-    fs::{Advice, FallocateFlags, FlockOperation, SeekFrom},
+    fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom},
     io::Errno,
 };
 
@@ -28,6 +28,7 @@ const FILE_MODE: u32 = 0o600;
 /// A data directory on a file system.
 pub struct RealDisk {
     root: PathBuf,
+    writes_directly: bool,
     lock: Mutex<Option<File>>,
 }
 
@@ -40,12 +41,24 @@ impl RealDisk {
         fs::create_dir_all(root)?;
         Ok(Self {
             root: root.to_owned(),
+            writes_directly: true,
             lock: Mutex::new(None),
         })
     }
 
     fn path(&self, path: &str) -> PathBuf {
         self.root.join(path)
+    }
+
+    /// A second descriptor of a file, to write past the system's cache; `None` where that is not
+    /// wanted or the file system has no such thing.
+    fn direct(&self, path: &Path) -> Option<File> {
+        let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
+        let opened = OpenOptions::new()
+            .write(true)
+            .custom_flags(flags)
+            .open(path);
+        opened.ok().filter(|_| self.writes_directly)
     }
 }
 
@@ -86,7 +99,8 @@ impl Disk for RealDisk {
             .write(true)
             .mode(FILE_MODE)
             .open(&path)?;
-        let file = RealFile(file);
+        let direct = if bytes > 0 { self.direct(&path) } else { None };
+        let file = RealFile { file, direct };
         if let Err(error) = file.reserve(bytes) {
             drop(file);
             fs::remove_file(&path)?;
@@ -102,7 +116,14 @@ impl Disk for RealDisk {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
             opened => opened?,
         };
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile { file, direct: None }))
+    }
+
+    fn open_for_blocks(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
+        let path = self.path(path);
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let direct = self.direct(&path);
+        Ok(Arc::new(RealFile { file, direct }))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -127,7 +148,11 @@ impl Disk for RealDisk {
     }
 }
 
-struct RealFile(File);
+struct RealFile {
+    file: File,
+    /// The same file, written past the system's cache.
+    direct: Option<File>,
+}
 
 impl RealFile {
     /// For file systems that can neither reserve nor punch.
@@ -145,14 +170,14 @@ impl RealFile {
 
 impl DiskFile for RealFile {
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn data_end(&self) -> io::Result<u64> {
         let mut end = 0;
         loop {
-            match rustix::fs::seek(&self.0, SeekFrom::Data(end)) {
-                Ok(data) => end = rustix::fs::seek(&self.0, SeekFrom::Hole(data))?,
+            match rustix::fs::seek(&self.file, SeekFrom::Data(end)) {
+                Ok(data) => end = rustix::fs::seek(&self.file, SeekFrom::Hole(data))?,
                 Err(Errno::NXIO) => return Ok(end),
                 Err(_) => return self.bytes(),
             }
@@ -165,7 +190,7 @@ impl DiskFile for RealFile {
             let mut pieces = chunk.to_vec();
             let mut rest = pieces.as_mut_slice();
             while rest.iter().any(|piece| !piece.is_empty()) {
-                let written = match rustix::io::pwritev(&self.0, rest, at) {
+                let written = match rustix::io::pwritev(&self.file, rest, at) {
                     Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                     Ok(written) => written,
                     Err(Errno::INTR) => continue,
@@ -178,13 +203,34 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
+    fn write_blocks(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+        let Some(direct) = &self.direct else {
+            return self.write_at(at, &[IoSlice::new(blocks)]);
+        };
+        let (mut at, mut rest) = (at, blocks);
+        while !rest.is_empty() {
+            match rustix::io::pwrite(direct, rest, at) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    at = at.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+                    rest = rest.get(written..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                // The device has larger blocks, or a write ended inside one.
+                Err(Errno::INVAL) => return self.write_at(at, &[IoSlice::new(rest)]),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
         // Uninitialised room is handed to the kernel, so that large reads are not zeroed first.
         buffer.clear();
         buffer.reserve_exact(bytes);
         while buffer.len() < bytes {
             let next = at.saturating_add(u64::try_from(buffer.len()).unwrap_or(u64::MAX));
-            match rustix::io::pread(&self.0, spare_capacity(buffer), next) {
+            match rustix::io::pread(&self.file, spare_capacity(buffer), next) {
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
@@ -200,20 +246,20 @@ impl DiskFile for RealFile {
         let mut at = at;
         while let Some(bytes) = NonZeroU64::new(end.saturating_sub(at).min(ADVICE_BYTES)) {
             // Advice: a file system that does not take it still reads.
-            rustix::fs::fadvise(&self.0, at, Some(bytes), Advice::WillNeed).ok();
+            rustix::fs::fadvise(&self.file, at, Some(bytes), Advice::WillNeed).ok();
             at = at.saturating_add(bytes.get());
         }
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn reserve(&self, bytes: u64) -> io::Result<()> {
         if bytes == 0 {
             return Ok(());
         }
-        match rustix::fs::fallocate(&self.0, FallocateFlags::empty(), 0, bytes) {
+        match rustix::fs::fallocate(&self.file, FallocateFlags::empty(), 0, bytes) {
             Err(Errno::OPNOTSUPP) => self.write_zeros(0, bytes),
             reserved => Ok(reserved?),
         }
@@ -221,7 +267,7 @@ impl DiskFile for RealFile {
 
     fn punch(&self, at: u64, bytes: u64) -> io::Result<()> {
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        match rustix::fs::fallocate(&self.0, flags, at, bytes) {
+        match rustix::fs::fallocate(&self.file, flags, at, bytes) {
             Err(Errno::OPNOTSUPP) => self.write_zeros(at, bytes),
             punched => Ok(punched?),
         }
@@ -236,7 +282,10 @@ mod tests {
     fn zeros_stand_in_where_a_file_system_cannot_reserve_or_punch() {
         let dir = tempfile::tempdir().unwrap();
         let disk = RealDisk::new(dir.path()).unwrap();
-        let file = RealFile(File::create_new(dir.path().join("file")).unwrap());
+        let file = RealFile {
+            file: File::create_new(dir.path().join("file")).unwrap(),
+            direct: None,
+        };
         file.write_zeros(0, 200_000).unwrap();
         assert_eq!(file.bytes().unwrap(), 200_000);
         file.write_at(100_000, &[IoSlice::new(&[1; 5000])]).unwrap();

@@ -31,8 +31,9 @@ use super::{
     checkpoint::UNCLEAN,
     scan::{ExtentScan, Found},
     spares::Spares,
+    staging::Staging,
     sync::Unsynced,
-    write::TailCache,
+    write::{STEP_BYTES_MAX, TailCache},
 };
 use crate::{
     Damage, ExtentSequence, OpenError, Options, Position, Recovery,
@@ -138,7 +139,7 @@ impl Core {
             queue: Mutex::new(Queue::default()),
             queue_filled: Condvar::new(),
             spares: Mutex::new(spares),
-            writer: Mutex::new(Vec::new()),
+            writer: Mutex::new(Staging::new(STEP_BYTES_MAX)),
             tail: Mutex::new(TailCache::default()),
             streams: Mutex::default(),
             unsynced: Mutex::new(Unsynced::default()),

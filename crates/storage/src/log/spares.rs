@@ -94,7 +94,11 @@ impl Core {
             return Err(error);
         }
         self.opened.files.insert(sequence, Arc::clone(&file));
-        Ok(Some(Arc::new(OpenExtent { sequence, file })))
+        Ok(Some(Arc::new(OpenExtent {
+            sequence,
+            header,
+            file,
+        })))
     }
 
     /// Gives the next extent a freed one's file. One that cannot be used is removed.
@@ -102,7 +106,7 @@ impl Core {
         let next = log_path(spares.next);
         while let Some(freed) = spares.free.pop_first() {
             let path = free_path(freed);
-            let reused = self.disk.open(&path).and_then(|file| {
+            let reused = self.disk.open_for_blocks(&path).and_then(|file| {
                 if file.bytes()? != self.options.extent_bytes {
                     return Err(io::ErrorKind::InvalidInput.into());
                 }
