@@ -23,6 +23,9 @@ use crate::{
     watch::{Broken, Entered, FetchWait},
 };
 
+/// A read of so many bytes from memory lets other tasks run before the next.
+const YIELD_BYTES: usize = 512 << 10;
+
 /// One fetch over any number of partitions.
 #[derive(Clone, Debug)]
 pub struct FetchRequest {
@@ -291,9 +294,15 @@ impl Fetch<'_> {
     ) -> Result<ReadOutcome, ReadError> {
         let Partition { engine, log, .. } = &*asked.partition.partition;
         let started = self.core.clock.now().monotonic;
-        let cached = engine.read_cached(*log, asked.offset, end, limit)?;
+        let cached = engine.read_at_once(*log, asked.offset, end, limit)?;
         let (outcome, histogram) = match cached {
-            Some(outcome) => (outcome, &self.core.read_times.cached),
+            Some(outcome) => {
+                if outcome.bytes >= YIELD_BYTES {
+                    // Copying may have taken a while: others of this worker have their turn.
+                    tokio::task::yield_now().await;
+                }
+                (outcome, &self.core.read_times.cached)
+            }
             None => {
                 let outcome = engine.read(*log, asked.offset, end, limit).await?;
                 (outcome, &self.core.read_times.cold)

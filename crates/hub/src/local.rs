@@ -80,14 +80,14 @@ impl Engine for LocalEngine {
         self.log.size(id).unwrap_or(0)
     }
 
-    fn read_cached(
+    fn read_at_once(
         &self,
         id: LogId,
         from: Offset,
         limit: Offset,
         bytes_max: usize,
     ) -> Result<Option<ReadOutcome>, ReadError> {
-        self.log.read_cached(id, from, limit, bytes_max)
+        self.log.read_at_once(id, from, limit, bytes_max)
     }
 
     fn read(

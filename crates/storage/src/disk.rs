@@ -130,6 +130,14 @@ pub trait DiskFile: Send + Sync {
     /// The file system's, and `UnexpectedEof` beyond the end.
     fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()>;
 
+    /// As [`DiskFile::read_at`] where that needs no waiting for the device; else `None`.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn read_at_once(&self, _at: u64, _bytes: usize) -> io::Result<Option<Vec<u8>>> {
+        Ok(None)
+    }
+
     /// Tells the file system that a range will be read soon. Does not wait for it.
     fn will_need(&self, at: u64, bytes: u64);
 

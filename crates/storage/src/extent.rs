@@ -211,20 +211,24 @@ impl<T: Clone> Cache<T> {
         }
     }
 
+    /// What is held for `extent`.
+    pub(crate) fn find(&self, extent: ExtentSequence) -> Option<T> {
+        let mut inner = lock(&self.inner);
+        inner.tick += 1;
+        let tick = inner.tick;
+        let (used, held) = inner.held.get_mut(&extent)?;
+        *used = tick;
+        Some(held.clone())
+    }
+
     /// What is held for `extent`, else what `open` makes. Two callers may open at once; one wins.
     pub(crate) fn find_or_open<E>(
         &self,
         extent: ExtentSequence,
         open: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        {
-            let mut inner = lock(&self.inner);
-            inner.tick += 1;
-            let tick = inner.tick;
-            if let Some((used, held)) = inner.held.get_mut(&extent) {
-                *used = tick;
-                return Ok(held.clone());
-            }
+        if let Some(held) = self.find(extent) {
+            return Ok(held);
         }
         let opened = open()?;
         self.insert(extent, opened.clone());

@@ -196,18 +196,19 @@ impl Log {
         self.core.read(id, from, limit, bytes_max)
     }
 
-    /// As [`Log::read`], answered from memory alone; `None` when the disk would be needed.
+    /// As [`Log::read`], answered from memory, ours or the system's, perhaps with less; `None` when
+    /// the disk would be needed.
     ///
     /// # Errors
     /// The offset is outside the partition or damaged.
-    pub fn read_cached(
+    pub fn read_at_once(
         &self,
         id: LogId,
         from: Offset,
         limit: Offset,
         bytes_max: usize,
     ) -> Result<Option<ReadOutcome>, ReadError> {
-        self.core.read_cached(id, from, limit, bytes_max)
+        self.core.read_at_once(id, from, limit, bytes_max)
     }
 
     /// The first record below `limit` at or after `timestamp`. May block on the disk.

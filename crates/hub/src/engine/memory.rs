@@ -174,7 +174,7 @@ impl Engine for MemoryEngine {
         batches.iter().map(|(_, bytes)| bytes.len() as u64).sum()
     }
 
-    fn read_cached(
+    fn read_at_once(
         &self,
         id: LogId,
         from: Offset,
@@ -212,7 +212,7 @@ impl Engine for MemoryEngine {
         limit: Offset,
         bytes_max: usize,
     ) -> Reading<ReadOutcome> {
-        let outcome = self.read_cached(id, from, limit, bytes_max);
+        let outcome = self.read_at_once(id, from, limit, bytes_max);
         Box::pin(async move { Ok(outcome?.unwrap_or_default()) })
     }
 

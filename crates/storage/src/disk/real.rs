@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io::{self, IoSlice},
+    io::{self, IoSlice, IoSliceMut},
     num::NonZeroU64,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
@@ -12,7 +12,7 @@ use std::{
 use rustix::{
     buffer::spare_capacity,
     fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom},
-    io::Errno,
+    io::{Errno, ReadWriteFlags},
 };
 
 use super::{Disk, DiskFile, Mapped};
@@ -238,6 +238,17 @@ impl DiskFile for RealFile {
         }
         buffer.truncate(bytes);
         Ok(())
+    }
+
+    fn read_at_once(&self, at: u64, bytes: usize) -> io::Result<Option<Vec<u8>>> {
+        let mut buffer = vec![0; bytes];
+        let mut room = [IoSliceMut::new(&mut buffer)];
+        match rustix::io::preadv2(&self.file, &mut room, at, ReadWriteFlags::NOWAIT) {
+            Ok(read) if read == bytes => Ok(Some(buffer)),
+            // Some of it isn't in memory, or the file system can't say.
+            Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn will_need(&self, at: u64, bytes: u64) {

@@ -89,6 +89,24 @@ impl Core {
         }
     }
 
+    /// What is left ahead of a reader that takes so many bytes from memory; `Some(None)` where
+    /// nothing was asked for, and `None` where it is time to ask for more.
+    pub(super) fn ahead_at_once(
+        &self,
+        id: LogId,
+        from: Offset,
+        bytes: usize,
+    ) -> Option<Option<Ahead>> {
+        let mut streams = lock(&self.streams);
+        let Some(ahead) = streams.0.get(&(id, from)) else {
+            return Some(None);
+        };
+        if ahead.bytes.saturating_sub(bytes) < AHEAD_BYTES / 2 {
+            return None;
+        }
+        Some(streams.0.remove(&(id, from)))
+    }
+
     /// Remembers where a reader will go on.
     pub(super) fn remember_reader(&self, id: LogId, next: Offset, ahead: Ahead) {
         let mut streams = lock(&self.streams);

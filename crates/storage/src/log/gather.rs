@@ -31,9 +31,18 @@ pub(super) struct Bounds {
     pub(super) bytes_max: usize,
 }
 
+/// How far a reader goes for what it wants.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// Memory, ours and the system's: nothing is waited for.
+    Memory,
+    Disk,
+}
+
 /// Batches gathered so far.
 pub(super) struct Gathering {
     bounds: Bounds,
+    reach: Reach,
     outcome: ReadOutcome,
     copied: BytesMut,
 }
@@ -56,13 +65,14 @@ pub(super) enum GatherError {
 }
 
 impl Gathering {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, reach: Reach) -> Self {
         let outcome = ReadOutcome {
             next: bounds.from,
             ..ReadOutcome::default()
         };
         Self {
             bounds,
+            reach,
             outcome,
             copied: BytesMut::new(),
         }
@@ -142,6 +152,10 @@ impl Gathering {
         }
     }
 
+    pub(super) const fn from(&self) -> Offset {
+        self.bounds.from
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.outcome.batches == 0
     }
@@ -183,9 +197,13 @@ impl Core {
         };
         let start = first.at.position.byte;
         let end = last.at.position.byte.saturating_add(last.at.bytes);
-        let bytes = self
-            .read_bytes(first.at, end - start)
-            .map_err(GatherError::Io)?;
+        let bytes = match gathering.reach {
+            Reach::Disk => self.read_bytes(first.at, end - start).map(Some),
+            Reach::Memory => self.read_bytes_at_once(first.at, end - start),
+        };
+        let Some(bytes) = bytes.map_err(GatherError::Io)? else {
+            return Ok(false);
+        };
         for entry in entries {
             let at = usize::try_from(entry.at.position.byte - start).unwrap_or(usize::MAX);
             let len = usize::try_from(entry.at.bytes).unwrap_or(usize::MAX);
@@ -222,6 +240,16 @@ impl Core {
         let len = usize::try_from(bytes).map_err(io::Error::other)?;
         let bytes = file.read_at(u64::from(at.position.byte), len)?;
         Ok(bytes.into())
+    }
+
+    /// As [`Core::read_bytes`] where nothing must be opened or waited for.
+    fn read_bytes_at_once(&self, at: EntryRef, bytes: u32) -> io::Result<Option<Bytes>> {
+        let Some(file) = self.opened.files.find(at.position.extent) else {
+            return Ok(None);
+        };
+        let len = usize::try_from(bytes).map_err(io::Error::other)?;
+        let bytes = file.read_at_once(u64::from(at.position.byte), len)?;
+        Ok(bytes.map(Bytes::from))
     }
 }
 

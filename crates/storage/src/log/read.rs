@@ -4,10 +4,11 @@ use model::{LogId, Offset};
 
 use super::{
     Core,
-    gather::{Bounds, GatherError, Gathering},
+    gather::{Bounds, GatherError, Gathering, Reach},
 };
 use crate::{
     ExtentSequence, ReadError, ReadOutcome,
+    index::Index,
     locked::lock,
     partition::{EntryRef, Partition, Recent},
 };
@@ -61,7 +62,7 @@ impl Core {
         let planned = self.plan(&partition, bounds);
         let (entries, until) = planned.map_err(|error| or_trimmed(&partition, from, error))?;
         let ahead = self.foresee(&partition, bounds, &entries, until);
-        let served = self.serve(&partition, &entries, bounds);
+        let served = self.serve(&partition, &entries, Gathering::new(bounds, Reach::Disk));
         let served = served.map_err(|error| or_trimmed(&partition, from, error))?;
         if served.next < bounds.end {
             let ahead = ahead.after(served.next, served.bytes);
@@ -89,7 +90,8 @@ impl Core {
         Ok((plan.entries, next))
     }
 
-    pub(super) fn read_cached(
+    /// As [`Core::read`] where nothing has to be waited for; may give less than there is.
+    pub(super) fn read_at_once(
         &self,
         id: LogId,
         from: Offset,
@@ -98,33 +100,42 @@ impl Core {
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
+        let gathering = Gathering::new(bounds, Reach::Memory);
         if from >= bounds.end {
-            return Ok(Some(Gathering::new(bounds).finish()));
+            return Ok(Some(gathering.finish()));
         }
         let mut plan = Plan::default();
-        let (following, _) = plan_recent(&partition, from, bounds, &mut plan)?;
-        if !matches!(following, Following::Recent) {
-            return Ok(None);
+        match plan_recent(&partition, from, bounds, &mut plan)? {
+            (Following::Recent, _) => {}
+            (Following::Missing(_), _) => return Ok(None),
+            (Following::Sealed(extent), _) => {
+                let Some(index) = self.opened.indexes.find(extent) else {
+                    return Ok(None);
+                };
+                plan_sealed(&index, partition.id, from, bounds, &mut plan);
+            }
         }
-        let cached = plan
-            .entries
-            .iter()
-            .take_while(|entry| entry.cached.is_some());
-        let cached = cached.count();
-        if cached == 0 {
+        let planned = plan.bytes.min(bounds.bytes_max);
+        let Some(ahead) = self.ahead_at_once(id, from, planned) else {
             return Ok(None);
+        };
+        // What went wrong is for the reader that may look at the disk to find out.
+        let served = self.serve(&partition, &plan.entries, gathering).ok();
+        let Some(served) = served.filter(|served| served.batches > 0) else {
+            return Ok(None);
+        };
+        if let Some(ahead) = ahead {
+            self.remember_reader(id, served.next, ahead.after(served.next, served.bytes));
         }
-        plan.entries.truncate(cached);
-        self.serve(&partition, &plan.entries, bounds).map(Some)
+        Ok(Some(served))
     }
 
     fn serve(
         &self,
         partition: &Partition,
         entries: &[Recent],
-        bounds: Bounds,
+        mut gathering: Gathering,
     ) -> Result<ReadOutcome, ReadError> {
-        let mut gathering = Gathering::new(bounds);
         match self.gather(entries, &mut gathering) {
             Ok(()) => {}
             Err(GatherError::Io(error)) => return Err(error.into()),
@@ -135,7 +146,7 @@ impl Core {
                 }
                 if gathering.is_empty() {
                     return Err(ReadError::Damaged {
-                        from: bounds.from.max(at.base),
+                        from: gathering.from().max(at.base),
                         until: at.next,
                     });
                 }
@@ -167,14 +178,8 @@ impl Core {
             (Following::Recent, reached) => Ok(reached),
             (Following::Missing(until), _) => Err(ReadError::Damaged { from: next, until }),
             (Following::Sealed(extent), after) => {
-                let mut reached = next;
-                for at in self.index(extent)?.entries_from(partition.id, next) {
-                    if at.base > reached || !plan.wants(reached, bounds) {
-                        break;
-                    }
-                    reached = at.next;
-                    plan.push(at, Recent { at, cached: None });
-                }
+                let index = self.index(extent)?;
+                let reached = plan_sealed(&index, partition.id, next, bounds, plan);
                 if reached == next {
                     let until = after.max(next.plus(1));
                     return Err(ReadError::Damaged { from: next, until });
@@ -183,6 +188,19 @@ impl Core {
             }
         }
     }
+}
+
+/// Adds entries of a sealed extent that follow `next`; gives the offset after them.
+fn plan_sealed(index: &Index, id: LogId, next: Offset, bounds: Bounds, plan: &mut Plan) -> Offset {
+    let mut reached = next;
+    for at in index.entries_from(id, next) {
+        if at.base > reached || !plan.wants(reached, bounds) {
+            break;
+        }
+        reached = at.next;
+        plan.push(at, Recent { at, cached: None });
+    }
+    reached
 }
 
 fn is_gone(partition: &Partition, at: EntryRef) -> bool {

@@ -79,7 +79,7 @@ fn offsets_outside_the_partition_are_named_as_such() {
 fn a_cached_read_gives_what_a_read_gives_or_nothing() {
     let (_disk, log) = filled();
     let cached = |from| {
-        log.read_cached(ID, Offset(from), EVERYTHING, PLENTY)
+        log.read_at_once(ID, Offset(from), EVERYTHING, PLENTY)
             .unwrap()
     };
     assert!(cached(0).is_none(), "the first entry was put out of memory");
