@@ -1,9 +1,10 @@
 //! The floor: what receiving, checking, writing and syncing records costs at least. It takes the
 //! same Produce requests as a broker, checks each batch's CRC-32C, appends to one file, syncs by
-//! group commit and replies. There is no broker in it: no offsets that last, no reads, no limits.
+//! group commit and replies. Writes go past the page cache: each request is copied once, into whole
+//! blocks. There is no broker in it: no offsets that last, no reads, no limits.
 //!
 //! ```text
-//! a thread per connection: read frame -> check -> pwritev at a reserved place -> wait list
+//! a thread per connection: read frame -> check -> write at a reserved place -> wait list
 //! one sync thread:         take the wait list -> fdatasync -> replies to their sockets
 //! ```
 #![expect(
@@ -44,12 +45,18 @@ struct Options {
     /// Reply before the sync.
     #[arg(long)]
     unsynced: bool,
+    /// Write through the page cache instead of past it.
+    #[arg(long)]
+    buffered: bool,
 }
 
 fn main() -> Result<()> {
     let options = Options::parse();
     std::fs::create_dir_all(&options.data_dir).context("create the data directory")?;
-    let file = Arc::new(LogFile::create(&options.data_dir.join("log"))?);
+    let file = Arc::new(LogFile::create(
+        &options.data_dir.join("log"),
+        options.buffered,
+    )?);
     let commits = Arc::new(Commits::start(Arc::clone(&file))?);
     let listener = TcpListener::bind(&options.listen)?;
     let address = listener.local_addr()?;

@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_layers(&layers)?;
     logging::start(&settings.log)?;
     raise_descriptor_limit();
+    use_small_pages();
     let directory = DataDirectory::open(&settings.storage.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -311,6 +312,14 @@ const fn commit() -> &'static str {
     match option_env!("TIDEGATE_COMMIT") {
         Some(commit) => commit,
         None => "unknown",
+    }
+}
+
+/// Huge pages would be resident as a whole for the few kilobytes of them that are used: an idle
+/// broker takes an eighth of the memory without them.
+fn use_small_pages() {
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        info!(%error, "huge pages stay on");
     }
 }
 
