@@ -97,7 +97,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         };
         return updated.write(&path, &all, &counts);
     }
-    conclude(&baseline.instructions, &counts)
+    let gone = gone(&baseline.instructions, &all);
+    conclude(&baseline.instructions, &counts, &gone)
 }
 
 impl Plan {
@@ -294,8 +295,18 @@ fn totals(folder: &Path, runs_dump: bool) -> Result<Vec<u64>> {
     Ok(counts)
 }
 
-fn conclude(baseline: &BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) -> Result<()> {
-    let (mut passed, mut failed) = (0, 0);
+/// Rows of the baseline that no case has any more. A filter leaves cases out, it ends none.
+fn gone<'a>(baseline: &'a BTreeMap<String, u64>, all: &[String]) -> Vec<&'a str> {
+    let names = baseline.keys().filter(|name| !all.contains(name));
+    names.map(String::as_str).collect()
+}
+
+fn conclude(
+    baseline: &BTreeMap<String, u64>,
+    counts: &BTreeMap<String, u64>,
+    gone: &[&str],
+) -> Result<()> {
+    let (mut passed, mut failed) = (0, gone.len());
     for (name, count) in counts {
         let before = baseline.get(name).copied();
         println!("{}", line(name, *count, before));
@@ -304,9 +315,12 @@ fn conclude(baseline: &BTreeMap<String, u64>, counts: &BTreeMap<String, u64>) ->
             Verdict::More | Verdict::Less | Verdict::New => failed += 1,
         }
     }
+    for name in gone {
+        println!("GONE {name:<36} no case has this name");
+    }
     if failed > 0 {
         println!(
-            "counts are off by more than {TOLERANCE_PERCENT} %: if that is meant, \
+            "counts are off by more than {TOLERANCE_PERCENT} %, new or gone: if that is meant, \
              `cargo xtask instructions --update` and commit {BASELINE}"
         );
     }
@@ -364,5 +378,12 @@ mod tests {
         assert_eq!(verdict(1_031, Some(1_000)), Verdict::More);
         assert_eq!(verdict(969, Some(1_000)), Verdict::Less);
         assert_eq!(verdict(969, None), Verdict::New);
+    }
+
+    #[test]
+    fn rows_of_the_baseline_without_a_case_are_found() {
+        let rows = ["kept", "lost", "renamed"].map(|name| (name.to_owned(), 1));
+        let cases = ["kept", "new"].map(str::to_owned);
+        assert_eq!(gone(&BTreeMap::from(rows), &cases), ["lost", "renamed"]);
     }
 }

@@ -36,6 +36,7 @@ use crate::{
     partition::Partition,
     settings::Limits,
     sync::{lock, tell},
+    watch::Broken,
 };
 
 /// Why a command did not reach the coordinator, or its decision could not be kept.
@@ -156,6 +157,11 @@ impl Groups {
         inner.closed = true;
         // A sender dropped says that the broker is shutting down.
         inner.waiting.clear();
+    }
+
+    /// Keeps nothing more, until a restart.
+    pub(crate) fn close_log(&self) {
+        self.log.partition.close(Broken::LogClosed);
     }
 
     fn begin(&self, command: Command) -> Result<(Ticket, oneshot::Receiver<Settled>), KeepError> {

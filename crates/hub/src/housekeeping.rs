@@ -32,12 +32,7 @@ pub(crate) async fn keep_house(
             () = core.clock.sleep_until(next) => true,
         };
         let worker = Arc::clone(&core);
-        let work = spawn_blocking(move || {
-            if retention_due {
-                worker.retain();
-            }
-            worker.checkpoint_if_due();
-        });
+        let work = spawn_blocking(move || worker.keep_house_once(retention_due));
         if let Err(error) = work.await {
             warn!(%error, "housekeeping broke off");
         }
@@ -86,6 +81,27 @@ async fn sleep(core: &Core, until: Option<Instant>) {
 }
 
 impl Core {
+    /// One round of housekeeping; none of it touches data that another process owns. Blocks.
+    pub(crate) fn keep_house_once(&self, retention_due: bool) {
+        if !self.engine.owns() {
+            error!("another process owns this data now: appends are refused");
+            for partition in self.partitions_by_log().into_values() {
+                partition.close(Broken::LogClosed);
+            }
+            for namespace in self.namespaces.load().all.values() {
+                namespace.groups.close_log();
+            }
+            self.registry.close_log();
+            return;
+        }
+        if retention_due {
+            self.retain();
+        }
+        if self.engine.checkpoint_due() {
+            self.checkpoint();
+        }
+    }
+
     /// Cuts what is too old or too much off every partition, and forgets idle producers. Blocks.
     fn retain(&self) {
         let now = self.clock.now().wall;
@@ -132,17 +148,7 @@ impl Core {
         }
     }
 
-    fn checkpoint_if_due(&self) {
-        if !self.engine.owns() {
-            error!("another process owns this data now: appends are refused");
-            for partition in self.partitions_by_log().into_values() {
-                partition.close(Broken::LogClosed);
-            }
-            return;
-        }
-        if !self.engine.checkpoint_due() {
-            return;
-        }
+    fn checkpoint(&self) {
         let partitions = self.partitions_by_log();
         let snapshot_of = |log| partitions.get(&log)?.snapshot();
         if let Err(error) = self.engine.checkpoint(&snapshot_of) {

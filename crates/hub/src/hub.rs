@@ -229,6 +229,8 @@ impl Hub {
 fn options(settings: &StorageSettings, observer: Arc<dyn SyncObserver>) -> storage::Options {
     storage::Options {
         extent_bytes: settings.extent_bytes,
+        reused_extents_max: settings.reused_extents_max,
+        direct_writes: settings.direct_writes,
         free_space_floor_bytes: settings.free_space_floor_bytes,
         queue_bytes_max: settings.queue_bytes_max,
         tail_cache_bytes: settings.tail_cache_bytes,

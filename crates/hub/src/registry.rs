@@ -14,6 +14,7 @@ use crate::{
     metadata::{Command, METADATA_LOG, Metadata, PRODUCER_BLOCK, Record, Refusal},
     partition::Partition,
     sync::lock,
+    watch::Broken,
 };
 
 /// What exists, and the log that it is kept in.
@@ -116,6 +117,11 @@ impl Registry {
         let machine = lock(&self.machine);
         self.log.append(&[Record::Epoch(machine.epoch).encode()])?;
         Ok(())
+    }
+
+    /// Keeps nothing more, until a restart.
+    pub(crate) fn close_log(&self) {
+        self.log.partition.close(Broken::LogClosed);
     }
 
     /// Completes when everything decided so far is durable.

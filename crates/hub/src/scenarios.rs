@@ -141,9 +141,13 @@ fn sequenced(sequence: i32) -> Batch {
     )
 }
 
-fn built(mut builder: BatchBuilder, value: &str) -> Batch {
+fn built(builder: BatchBuilder, value: &str) -> Batch {
+    built_at(Timestamp(1_000), builder, value)
+}
+
+fn built_at(timestamp: Timestamp, mut builder: BatchBuilder, value: &str) -> Batch {
     builder.push(NewRecord {
-        timestamp: Timestamp(1_000),
+        timestamp,
         value: Some(value.as_bytes()),
         ..NewRecord::default()
     });
@@ -317,6 +321,45 @@ async fn a_failed_sync_fails_who_waits_and_reading_goes_on() {
     let mut fetch = Box::pin(world.access.fetch(world.waiting(0)));
     let fetched = now(&mut fetch).unwrap();
     assert_eq!(fetched.partitions[0].as_ref().unwrap().high_watermark.0, 1);
+}
+
+#[tokio::test]
+async fn a_hub_that_lost_its_data_cuts_and_checkpoints_nothing_and_refuses_appends() {
+    let world = World::new().await;
+    let keep = |ms: &str| [ConfigChange::Set("retention.ms".to_owned(), ms.to_owned())];
+    let changed = world.access.alter_topic_configs("t", &keep("500")).await;
+    changed.unwrap();
+    let old = || built_at(Timestamp(1), BatchBuilder::default(), "old");
+    let ends = |world: &World| {
+        let positions = world.engine.positions(world.send().partition.log).unwrap();
+        (positions.start.0, positions.next.0)
+    };
+    let sent = world.send().append(vec![old()], Acks::Durable).unwrap();
+    assert!(sent.await.is_ok());
+    world.hub.core.keep_house_once(true);
+    assert_eq!((ends(&world), world.engine.checkpoints()), ((1, 1), 1));
+
+    let sent = world.send().append(vec![old()], Acks::Durable).unwrap();
+    assert!(sent.await.is_ok());
+    world.engine.hold();
+    let once = || world.send().append(vec![sequenced(0)], Acks::Durable);
+    let (_first, mut repeated) = (once().unwrap(), once().unwrap());
+    assert!(now(&mut repeated).is_none());
+    world.engine.disown();
+    world.hub.core.keep_house_once(true);
+    assert_eq!((ends(&world), world.engine.checkpoints()), ((1, 3), 1));
+    for acks in [Acks::Durable, Acks::Written, Acks::None] {
+        let refused = world.send().append(vec![old()], acks);
+        assert!(matches!(refused, Err(AppendError::LogClosed)), "{acks:?}");
+    }
+    assert_eq!(ends(&world), (1, 3), "nothing was handed to the engine");
+    let changed = world.access.alter_topic_configs("t", &keep("600")).await;
+    assert!(changed.is_err(), "nor does the metadata change");
+    assert!(world.access.group(commit()).unwrap().await.is_err());
+    assert_eq!(now(&mut repeated), Some(Err(AppendError::LogClosed)));
+    let fetched = world.access.fetch(world.waiting(1)).await;
+    let fetched = fetched.partitions[0].as_ref().unwrap();
+    assert_eq!(fetched.high_watermark, Offset(2), "reading goes on");
 }
 
 fn commit() -> Command {

@@ -17,6 +17,10 @@ pub struct HubSettings {
 pub struct StorageSettings {
     /// Bytes of one extent file of the shared log.
     pub extent_bytes: u64,
+    /// Files of freed extents kept to become new ones, at most.
+    pub reused_extents_max: usize,
+    /// Whether the log is written past the system's page cache where the file system can.
+    pub direct_writes: bool,
     /// Appends are refused before the file system has less than this left.
     pub free_space_floor_bytes: u64,
     /// Bytes appended and not yet durable, at most.
@@ -36,6 +40,8 @@ impl Default for StorageSettings {
         let options = storage::Options::default();
         Self {
             extent_bytes: options.extent_bytes,
+            reused_extents_max: options.reused_extents_max,
+            direct_writes: options.direct_writes,
             free_space_floor_bytes: options.free_space_floor_bytes,
             queue_bytes_max: options.queue_bytes_max,
             tail_cache_bytes: options.tail_cache_bytes,

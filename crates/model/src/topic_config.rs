@@ -31,7 +31,17 @@ pub enum TopicConfigError {
         operation: &'static str,
         name: &'static str,
     },
+    #[error("conflict topic config setting {SHORTEST} ({shortest}) > {LONGEST} ({longest})")]
+    CompactionLags { shortest: i64, longest: i64 },
+    #[error(
+        "Tiered Storage functionality is disabled in the broker. \
+         Topic cannot be configured with remote log storage."
+    )]
+    RemoteStorage,
 }
+
+const SHORTEST: &str = "min.compaction.lag.ms";
+const LONGEST: &str = "max.compaction.lag.ms";
 
 /// The settings a topic was given; what it was not given has its default.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,6 +110,21 @@ impl TopicConfig {
             return Err(TopicConfigError::NotAList { operation, name });
         }
         Ok(split_list(self.value(definition)).collect())
+    }
+
+    /// Checks what no setting says alone, once all are as they are wanted.
+    ///
+    /// # Errors
+    /// Settings that contradict each other, or ask for what Kafka refuses without tiered storage.
+    pub fn check(&self) -> Result<(), TopicConfigError> {
+        let (shortest, longest) = (self.number(SHORTEST), self.number(LONGEST));
+        if shortest > longest {
+            return Err(TopicConfigError::CompactionLags { shortest, longest });
+        }
+        if self.given("remote.storage.enable") == Some("true") {
+            return Err(TopicConfigError::RemoteStorage);
+        }
+        Ok(())
     }
 
     /// The value given for `definition`, or its default.
@@ -271,6 +296,46 @@ mod tests {
             assert_eq!(config.set(name, value).unwrap_err().to_string(), text);
         }
         assert_eq!(config, TopicConfig::default());
+    }
+
+    #[test]
+    fn settings_are_checked_together_as_kafka_checks_them() {
+        type Case<'a> = (&'a [(&'a str, &'a str)], Result<(), TopicConfigError>);
+        let lags = |shortest, longest| Err(TopicConfigError::CompactionLags { shortest, longest });
+        let (min, max, remote) = (SHORTEST, LONGEST, "remote.storage.enable");
+        let cases: [Case<'_>; 8] = [
+            (&[], Ok(())),
+            (&[(min, "5")], Ok(())),
+            (&[(max, "5")], Ok(())),
+            (&[(min, "5"), (max, "5")], Ok(())),
+            (&[(max, "5"), (min, "6")], lags(6, 5)),
+            (&[(remote, "false")], Ok(())),
+            (&[(remote, "TRUE")], Err(TopicConfigError::RemoteStorage)),
+            (&[(remote, "true"), (min, "2"), (max, "1")], lags(2, 1)),
+        ];
+        for (given, expected) in cases {
+            let mut config = TopicConfig::default();
+            for (name, value) in given {
+                config.set(name, value).unwrap();
+            }
+            assert_eq!(config.check(), expected, "{given:?}");
+        }
+        let said = "conflict topic config setting min.compaction.lag.ms (6) > \
+                    max.compaction.lag.ms (5)";
+        assert_eq!(lags(6, 5).unwrap_err().to_string(), said);
+    }
+
+    #[test]
+    fn every_negative_size_to_keep_is_without_limit() {
+        for value in ["-1", "-2", "-9223372036854775808"] {
+            let mut config = TopicConfig::default();
+            config.set("retention.bytes", value).unwrap();
+            assert_eq!(config.retention_bytes(), None);
+            assert_eq!(config.given("retention.bytes"), Some(value));
+        }
+        let mut config = TopicConfig::default();
+        config.set("retention.bytes", "0").unwrap();
+        assert_eq!(config.retention_bytes(), Some(0));
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Log {
     /// # Errors
     /// The directory is in use, not usable, or written by a newer program.
     pub fn open(dir: &Path, options: Options) -> Result<(Arc<Self>, Recovery), OpenError> {
-        let disk = RealDisk::new(dir).map_err(|source| OpenError::Io {
+        let disk = RealDisk::new(dir, options.direct_writes).map_err(|source| OpenError::Io {
             action: "make",
             file: dir.display().to_string(),
             source,

@@ -14,6 +14,8 @@ pub struct Options {
     pub extents_ahead: usize,
     /// Files of freed extents kept for new ones, at most: overwriting is quicker than first writing.
     pub reused_extents_max: usize,
+    /// Whether extents are written past the system's page cache where the file system can.
+    pub direct_writes: bool,
     /// Appends are refused before the file system has less than this left.
     pub free_space_floor_bytes: u64,
     /// Open descriptors of extents, at most.
@@ -36,6 +38,7 @@ impl Default for Options {
             extent_bytes: 64 * MIB,
             extents_ahead: 1,
             reused_extents_max: 4,
+            direct_writes: true,
             free_space_floor_bytes: 256 * MIB,
             descriptors_max: 256,
             indexes_max: 256,

@@ -121,7 +121,7 @@ fn open(dir: &Path) -> Result<RealDisk, VerifyError> {
         let name = dir.display().to_string();
         return Err(VerifyError::NotADataDirectory(name));
     }
-    Ok(RealDisk::new(dir)?)
+    Ok(RealDisk::new(dir, false)?)
 }
 
 /// As [`verify`], on any disk.

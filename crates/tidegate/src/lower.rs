@@ -31,6 +31,8 @@ fn storage(settings: &Settings) -> hub::settings::StorageSettings {
     let storage = &settings.storage;
     hub::settings::StorageSettings {
         extent_bytes: storage.extent_bytes,
+        reused_extents_max: size(storage.reused_extents_max),
+        direct_writes: storage.direct_writes,
         free_space_floor_bytes: storage.free_space_bytes_min,
         queue_bytes_max: storage.queue_bytes_max,
         tail_cache_bytes: storage.tail_cache_bytes,

@@ -123,6 +123,7 @@ fn config(wished: &BTreeMap<String, Option<String>>) -> Result<TopicConfig, Topi
             None => return Err(TopicConfigError::Null(name.clone())),
         }
     }
+    config.check()?;
     Ok(config)
 }
 
@@ -146,6 +147,7 @@ pub(super) fn changed(
             }
         }
     }
+    config.check()?;
     Ok(config)
 }
 

@@ -32,6 +32,9 @@ struct State {
     /// Whether each append is written and synced at once.
     at_once: bool,
     refusing: Option<AppendError>,
+    /// Whether another process has taken the partitions over.
+    disowned: bool,
+    checkpoints: usize,
 }
 
 #[derive(Default)]
@@ -120,6 +123,17 @@ impl MemoryEngine {
     /// Refuses appends with this error, or takes them again.
     pub(crate) fn refuse(&self, error: Option<AppendError>) {
         lock(&self.state).refusing = error;
+    }
+
+    /// From now on another process owns the partitions. Appends are still taken, so that a test
+    /// sees whether the hub asks.
+    pub(crate) fn disown(&self) {
+        lock(&self.state).disowned = true;
+    }
+
+    /// Checkpoints that were written.
+    pub(crate) fn checkpoints(&self) -> usize {
+        lock(&self.state).checkpoints
     }
 }
 
@@ -229,8 +243,12 @@ impl Engine for MemoryEngine {
         Box::pin(async { Ok(None) })
     }
 
-    fn expired_before(&self, _: LogId, _: Timestamp) -> Result<Offset, ReadError> {
-        Ok(Offset::ZERO)
+    fn expired_before(&self, id: LogId, timestamp: Timestamp) -> Result<Offset, ReadError> {
+        let state = lock(&self.state);
+        let log = state.logs.get(&id).ok_or(ReadError::UnknownPartition)?;
+        let young = |(header, _): &&(BatchHeader, Bytes)| header.max_timestamp >= timestamp;
+        let first = log.batches.iter().find(young);
+        Ok(first.map_or(log.durable_end, |(header, _)| header.base_offset))
     }
 
     fn oversized_until(&self, _: LogId, _: u64) -> Result<Offset, ReadError> {
@@ -264,7 +282,7 @@ impl Engine for MemoryEngine {
     }
 
     fn owns(&self) -> bool {
-        true
+        !lock(&self.state).disowned
     }
 
     fn replay(&self, id: LogId, _: Offset, visit: &mut dyn FnMut(Bytes)) -> Result<(), ReadError> {
@@ -278,10 +296,11 @@ impl Engine for MemoryEngine {
     }
 
     fn checkpoint_due(&self) -> bool {
-        false
+        true
     }
 
     fn checkpoint(&self, _: &dyn Fn(LogId) -> Option<Snapshot>) -> Result<(), CheckpointError> {
+        lock(&self.state).checkpoints += 1;
         Ok(())
     }
 

@@ -167,6 +167,36 @@ async fn configurations_are_checked_described_and_kept() {
 }
 
 #[tokio::test]
+async fn configurations_are_checked_together_with_those_that_stand() {
+    let world = World::new();
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    let set = |name: &str, value: &str| [ConfigChange::Set(name.into(), value.into())];
+    let steps = [
+        (set("min.compaction.lag.ms", "10"), true),
+        (set("max.compaction.lag.ms", "9"), false),
+        (set("max.compaction.lag.ms", "10"), true),
+        (set("min.compaction.lag.ms", "11"), false),
+        (set("remote.storage.enable", "true"), false),
+        (set("remote.storage.enable", "false"), true),
+        (set("retention.bytes", "-2"), true),
+    ];
+    for (change, is_accepted) in steps {
+        let altered = access.alter_topic_configs("orders", &change).await;
+        assert_eq!(altered.is_ok(), is_accepted, "{change:?}: {altered:?}");
+    }
+    let mut tiered = NewTopic {
+        name: "tiered".to_owned(),
+        ..NewTopic::default()
+    };
+    tiered.configs = [("remote.storage.enable".to_owned(), Some("true".to_owned()))].into();
+    assert!(matches!(
+        access.validate_topic(&tiered),
+        Err(CreateTopicError::Config(_))
+    ));
+}
+
+#[tokio::test]
 async fn retention_by_time_moves_the_start() {
     let world = World::with(|settings| {
         settings.namespaces[0].retention = Some(Duration::from_secs(3600));

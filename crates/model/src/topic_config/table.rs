@@ -194,8 +194,8 @@ pub const DEFINITIONS: &[Definition] = &[
         default: "9223372036854775807",
         valid: Valid::AtLeast(1),
         effect: Effect::Accepted,
-        documentation: "The longest a record may stay uncompacted; without effect until there is \
-            compaction.",
+        documentation: "The longest a record may stay uncompacted, at least `min.compaction.lag.ms`; \
+            without effect until there is compaction.",
         synonyms: &["log.cleaner.max.compaction.lag.ms"],
     },
     Definition {
@@ -327,16 +327,17 @@ pub const DEFINITIONS: &[Definition] = &[
         default: "false",
         valid: Valid::Any,
         effect: Effect::Accepted,
-        documentation: "Switches tiering on; there is no tiered storage.",
+        documentation: "Switches tiering on; there is no tiered storage, and `true` is refused.",
         synonyms: &[],
     },
     Definition {
         name: "retention.bytes",
         kind: Kind::Long,
         default: "-1",
-        valid: Valid::AtLeast(-1),
+        valid: Valid::Any,
         effect: Effect::Honoured,
-        documentation: "How many bytes each partition keeps; -1 is without limit.",
+        documentation: "How many bytes each partition keeps; -1, as any negative number, is \
+            without limit.",
         synonyms: &["log.retention.bytes"],
     },
     Definition {

@@ -33,15 +33,16 @@ pub struct RealDisk {
 }
 
 impl RealDisk {
-    /// Makes the directory if it is absent.
+    /// Makes the directory if it is absent. `writes_directly` is whether
+    /// [`DiskFile::write_blocks`] goes past the system's cache where the file system can.
     ///
     /// # Errors
     /// The file system's.
-    pub fn new(root: &Path) -> io::Result<Self> {
+    pub fn new(root: &Path, writes_directly: bool) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         Ok(Self {
             root: root.to_owned(),
-            writes_directly: true,
+            writes_directly,
             lock: Mutex::new(None),
         })
     }
@@ -53,12 +54,12 @@ impl RealDisk {
     /// A second descriptor of a file, to write past the system's cache; `None` where that is not
     /// wanted or the file system has no such thing.
     fn direct(&self, path: &Path) -> Option<File> {
+        if !self.writes_directly {
+            return None;
+        }
         let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
-        let opened = OpenOptions::new()
-            .write(true)
-            .custom_flags(flags)
-            .open(path);
-        opened.ok().filter(|_| self.writes_directly)
+        let mut options = OpenOptions::new();
+        options.write(true).custom_flags(flags).open(path).ok()
     }
 }
 
@@ -292,7 +293,7 @@ mod tests {
     #[test]
     fn zeros_stand_in_where_a_file_system_cannot_reserve_or_punch() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = RealDisk::new(dir.path()).unwrap();
+        let disk = RealDisk::new(dir.path(), true).unwrap();
         let file = RealFile {
             file: File::create_new(dir.path().join("file")).unwrap(),
             direct: None,
@@ -318,7 +319,7 @@ mod tests {
     #[test]
     fn more_pieces_than_one_call_takes_are_written_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let disk = RealDisk::new(dir.path()).unwrap();
+        let disk = RealDisk::new(dir.path(), true).unwrap();
         let file = disk.create("file", 1 << 16).unwrap();
         let numbers: Vec<[u8; 4]> = (0..5000_u32).map(u32::to_le_bytes).collect();
         let pieces: Vec<IoSlice<'_>> = numbers.iter().map(|piece| IoSlice::new(piece)).collect();

@@ -2,9 +2,11 @@
 #![expect(clippy::indexing_slicing, reason = "tests look at known places")]
 
 mod border;
+mod damage;
 mod faults;
 mod real;
 mod reuse;
+mod search;
 mod support;
 mod verify;
 mod world;

@@ -1,7 +1,8 @@
 //! The log with its threads, on the real disk.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
     sync::{
         Arc, Condvar, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -116,6 +117,120 @@ fn what_is_appended_is_read_back_verbatim_before_and_after_a_restart() {
     assert!(!recovery.clean);
     assert!(recovery.damages.is_empty(), "{:?}", recovery.damages);
     assert_eq!(log.durable_end(LogId(2)), Some(Offset(601)));
+}
+
+/// The settings with which each entry is read from the file as soon as it is written.
+fn uncached(direct_writes: bool) -> Options {
+    Options {
+        direct_writes,
+        tail_cache_bytes: 0,
+        extent_bytes: 64 << 10,
+        ..options()
+    }
+}
+
+/// Appends one batch, waits for it, and reads it back from the file.
+fn append_and_read(log: &Log, id: LogId, padding: usize) -> Vec<u8> {
+    let base = log.next_offset(id).unwrap();
+    let batch = batch(base, 1, base.0, padding);
+    let gate = Arc::new(Gate::default());
+    log.append(id, vec![batch.clone()], gate.ticket()).unwrap();
+    gate.wait();
+    let outcome = log.read(id, base, EVERYTHING, 1).unwrap();
+    let bytes = batch.to_bytes().to_vec();
+    assert!(
+        outcome.pieces.concat() == bytes,
+        "{base} of {padding} bytes"
+    );
+    bytes
+}
+
+/// Each of these appends is a write of its own, which begins inside the block where the last ended.
+#[test]
+fn small_appends_that_share_blocks_are_read_back_right_with_and_without_the_page_cache() {
+    for direct_writes in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = Log::open(dir.path(), uncached(direct_writes)).unwrap();
+        log.create(LogId(1));
+        let mut expected = Vec::new();
+        for round in 0..150 {
+            let padding = match round % 50 {
+                // Now and then to a block's end, and over several.
+                48 => 4096,
+                49 => 20_000,
+                small => small * 7,
+            };
+            expected.extend(append_and_read(&log, LogId(1), padding));
+        }
+        assert!(
+            read_all(&log, LogId(1)) == expected,
+            "direct: {direct_writes}"
+        );
+        drop(log);
+        // Another way of writing goes on where the first one stopped.
+        let (log, recovery) = Log::open(dir.path(), uncached(!direct_writes)).unwrap();
+        assert!(recovery.damages.is_empty(), "{:?}", recovery.damages);
+        expected.extend(append_and_read(&log, LogId(1), 100));
+        assert!(
+            read_all(&log, LogId(1)) == expected,
+            "direct: {direct_writes}"
+        );
+    }
+}
+
+/// The files of this kind, by what a rename does not change.
+fn inodes(dir: &Path, suffix: &str) -> BTreeSet<u64> {
+    use std::os::unix::fs::MetadataExt;
+    let files = std::fs::read_dir(dir.join("log")).unwrap();
+    files
+        .map(Result::unwrap)
+        .filter(|file| file.file_name().to_string_lossy().ends_with(suffix))
+        .map(|file| file.metadata().unwrap().ino())
+        .collect()
+}
+
+#[test]
+fn extents_that_are_used_again_are_read_back_right_with_and_without_the_page_cache() {
+    for direct_writes in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let (log, _) = Log::open(dir.path(), uncached(direct_writes)).unwrap();
+        log.create(LogId(1));
+        let mut kept = BTreeSet::new();
+        let mut expected = Vec::new();
+        for round in 0..4 {
+            expected.clear();
+            for index in 0..60 {
+                let padding = 3000 + round * 100 + index;
+                expected.extend(append_and_read(&log, LogId(1), padding));
+            }
+            assert!(
+                read_all(&log, LogId(1)) == expected,
+                "direct: {direct_writes}"
+            );
+            {
+                let _no_upkeep = lock(&log.core.upkeeping);
+                let filled = inodes(dir.path(), ".log");
+                assert!(round == 0 || !filled.is_disjoint(&kept), "{filled:?}");
+            }
+            if round < 3 {
+                let gate = Arc::new(Gate::default());
+                log.trim(LogId(1), log.next_offset(LogId(1)).unwrap(), gate.ticket());
+                gate.wait();
+                log.core.step_upkeep();
+                log.checkpoint(&no_snapshot).unwrap();
+                log.core.step_upkeep();
+                let _no_upkeep = lock(&log.core.upkeeping);
+                kept = inodes(dir.path(), ".free");
+            }
+        }
+        drop(log);
+        let (log, recovery) = Log::open(dir.path(), uncached(direct_writes)).unwrap();
+        assert!(recovery.damages.is_empty(), "{:?}", recovery.damages);
+        assert!(
+            read_all(&log, LogId(1)) == expected,
+            "direct: {direct_writes}"
+        );
+    }
 }
 
 #[test]

@@ -82,6 +82,22 @@ pub(super) const STORAGE: Table = Table {
             "Size of one data file of the shared log.",
         ),
         literal(
+            "reused_extents_max",
+            count(0, 1_024),
+            "4",
+            START,
+            "Data files that retention or deletion freed, kept to become the next ones, at most: \
+             overwriting is quicker than writing a new file.",
+        ),
+        literal(
+            "direct_writes",
+            Kind::Boolean,
+            "true",
+            START,
+            "Whether events are written past the system's page cache, where the file system can. \
+             Then a reader further back than `tail_cache_bytes` reads from the disk.",
+        ),
+        literal(
             "queue_bytes_max",
             Kind::Size,
             "\"256MiB\"",
