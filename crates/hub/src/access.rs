@@ -10,25 +10,28 @@
 //! | Manage | create, delete, grow, alter configurations, delete groups, offsets and records |
 //! | any | describe |
 
+mod handles;
 mod standing;
 
 use std::sync::Arc;
 
 use auth::{Caller, Resource, Right};
-use model::{LeaderEpoch, NamespaceName, PartitionIndex, TopicId, TopicName};
+use model::{LeaderEpoch, NamespaceName, TopicId, TopicName};
 use quota::Direction;
 use thiserror::Error;
 use tracing::{info, warn};
 
-pub use self::standing::Lapse;
 pub(crate) use self::standing::Standing;
+pub use self::{
+    handles::{ListenPartition, ListenTopic, SendPartition, SendTopic},
+    standing::Lapse,
+};
 use crate::{
     core::Core,
     groups::{Command, GroupCallError, GroupReply},
     metadata::{Command as MetadataCommand, UnitsRecord},
     namespace::Namespace,
     observe::RequestResult,
-    partition::Partition,
     settings::{Limits, NamespaceSettings},
     sync::lock,
     topic::Topic,
@@ -411,93 +414,4 @@ pub struct TopicView {
     /// The epoch in force: the same for every partition of the process.
     pub leader_epoch: LeaderEpoch,
     pub rights: Rights,
-}
-
-/// A topic that may be appended to.
-#[derive(Clone)]
-pub struct SendTopic {
-    access: Access,
-    topic: Arc<Topic>,
-}
-
-impl SendTopic {
-    #[must_use]
-    pub fn name(&self) -> &TopicName {
-        &self.topic.name
-    }
-
-    #[must_use]
-    pub fn id(&self) -> TopicId {
-        self.topic.id
-    }
-
-    /// A partition, if the topic has it.
-    #[must_use]
-    pub fn partition(&self, index: PartitionIndex) -> Option<SendPartition> {
-        Some(SendPartition {
-            access: self.access.clone(),
-            topic: Arc::clone(&self.topic),
-            partition: self.topic.partition(index)?,
-        })
-    }
-}
-
-/// A topic that may be read.
-#[derive(Clone)]
-pub struct ListenTopic {
-    topic: Arc<Topic>,
-}
-
-impl ListenTopic {
-    #[must_use]
-    pub fn name(&self) -> &TopicName {
-        &self.topic.name
-    }
-
-    #[must_use]
-    pub fn id(&self) -> TopicId {
-        self.topic.id
-    }
-
-    /// A partition, if the topic has it.
-    #[must_use]
-    pub fn partition(&self, index: PartitionIndex) -> Option<ListenPartition> {
-        Some(ListenPartition {
-            topic: Arc::clone(&self.topic),
-            partition: self.topic.partition(index)?,
-        })
-    }
-}
-
-/// A partition that may be appended to: see [`crate::append`].
-#[derive(Clone)]
-pub struct SendPartition {
-    pub(crate) access: Access,
-    pub(crate) topic: Arc<Topic>,
-    pub(crate) partition: Arc<Partition>,
-}
-
-/// A partition that may be read: see [`crate::fetch`] and [`crate::offsets`].
-#[derive(Clone)]
-pub struct ListenPartition {
-    pub(crate) topic: Arc<Topic>,
-    pub(crate) partition: Arc<Partition>,
-}
-
-macro_rules! debug_by_name {
-    ($($handle:ident: $name:expr),*) => {$(
-        impl std::fmt::Debug for $handle {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                let name: fn(&Self) -> &dyn std::fmt::Display = $name;
-                write!(f, "{}({})", stringify!($handle), name(self))
-            }
-        }
-    )*};
-}
-debug_by_name! {
-    Access: |access| access.namespace(),
-    SendTopic: |topic| topic.name(),
-    ListenTopic: |topic| topic.name(),
-    SendPartition: |partition| &partition.topic.name,
-    ListenPartition: |partition| &partition.topic.name
 }
