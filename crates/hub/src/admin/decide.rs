@@ -68,6 +68,9 @@ impl Core {
         } = topic;
         let partition_count = u32::try_from(partition_count).unwrap_or(0);
         let turn = self.registry.turn();
+        self.registry
+            .read(|machine| machine.check_name(namespace.id, &name))
+            .map_err(|refusal| CreateTopicError::refused(refusal, &name))?;
         self.check_room(partition_count)?;
         let id = TopicId(uuid::Uuid::new_v4().as_u128());
         let command = Command::CreateTopic {

@@ -313,6 +313,24 @@ async fn manual_assignments_name_the_one_broker_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_full_broker_says_no_room_to_new_names_and_exists_to_old_ones() {
+    let world = World::with(|settings| settings.limits.partitions_max = 4);
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    let again = |name: &str| NewTopic {
+        name: name.to_owned(),
+        ..NewTopic::default()
+    };
+    let exists = access.create_topic(again("orders")).await.unwrap_err();
+    assert!(matches!(exists, CreateTopicError::Exists(_)), "{exists}");
+    let no_room = access.create_topic(again("others")).await.unwrap_err();
+    assert_eq!(
+        no_room,
+        CreateTopicError::Partitions(PartitionCountError::NoRoom)
+    );
+}
+
+#[tokio::test]
 async fn the_names_of_logs_can_be_read_without_opening_the_directory() {
     let world = World::new();
     let access = world.access("dev");
