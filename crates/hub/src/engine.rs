@@ -53,8 +53,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Bytes that the partition holds.
     fn size(&self, id: LogId) -> u64;
 
-    /// Whole durable batches without waiting, perhaps fewer than there are; `None` when the store
-    /// itself must be asked.
+    /// As [`Engine::read`] without waiting; `None` when the store itself must be asked.
     fn read_at_once(
         &self,
         id: LogId,

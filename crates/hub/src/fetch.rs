@@ -296,13 +296,7 @@ impl Fetch<'_> {
         let started = self.core.clock.now().monotonic;
         let cached = engine.read_at_once(*log, asked.offset, end, limit)?;
         let (outcome, histogram) = match cached {
-            Some(outcome) => {
-                if outcome.bytes >= YIELD_BYTES {
-                    // Copying may have taken a while: others of this worker have their turn.
-                    tokio::task::yield_now().await;
-                }
-                (outcome, &self.core.read_times.cached)
-            }
+            Some(outcome) => (outcome, &self.core.read_times.cached),
             None => {
                 let outcome = engine.read(*log, asked.offset, end, limit).await?;
                 (outcome, &self.core.read_times.cold)
@@ -310,6 +304,10 @@ impl Fetch<'_> {
         };
         let ended = self.core.clock.now().monotonic;
         histogram.record(ended.saturating_duration_since(started));
+        if outcome.bytes >= YIELD_BYTES {
+            // Copying may have taken a while: others of this worker have their turn.
+            tokio::task::yield_now().await;
+        }
         Ok(outcome)
     }
 }

@@ -196,8 +196,8 @@ impl Log {
         self.core.read(id, from, limit, bytes_max)
     }
 
-    /// As [`Log::read`], answered from memory, ours or the system's, perhaps with less; `None` when
-    /// the disk would be needed.
+    /// As [`Log::read`], answered from memory, ours or the system's; `None` when the disk would be
+    /// needed for any of it.
     ///
     /// # Errors
     /// The offset is outside the partition or damaged.

@@ -89,22 +89,20 @@ impl Core {
         }
     }
 
-    /// What is left ahead of a reader that takes so many bytes from memory; `Some(None)` where
-    /// nothing was asked for, and `None` where it is time to ask for more.
-    pub(super) fn ahead_at_once(
-        &self,
-        id: LogId,
-        from: Offset,
-        bytes: usize,
-    ) -> Option<Option<Ahead>> {
+    /// Whether the reader that goes on at `from` is one for whom bytes are asked for ahead, and so
+    /// many more would leave too few of them.
+    pub(super) fn must_ask_for_more(&self, id: LogId, from: Offset, bytes: usize) -> bool {
+        let streams = lock(&self.streams);
+        let ahead = streams.0.get(&(id, from));
+        ahead.is_some_and(|ahead| ahead.bytes.saturating_sub(bytes) < AHEAD_BYTES / 2)
+    }
+
+    /// Follows a reader for whom bytes are asked for ahead; others are not remembered.
+    pub(super) fn went_on(&self, id: LogId, from: Offset, next: Offset, bytes: usize) {
         let mut streams = lock(&self.streams);
-        let Some(ahead) = streams.0.get(&(id, from)) else {
-            return Some(None);
-        };
-        if ahead.bytes.saturating_sub(bytes) < AHEAD_BYTES / 2 {
-            return None;
+        if let Some(ahead) = streams.0.remove(&(id, from)) {
+            streams.0.insert((id, next), ahead.after(next, bytes));
         }
-        Some(streams.0.remove(&(id, from)))
     }
 
     /// Remembers where a reader will go on.

@@ -43,6 +43,8 @@ pub(super) enum Reach {
 pub(super) struct Gathering {
     bounds: Bounds,
     reach: Reach,
+    /// Something was out of reach.
+    is_short: bool,
     outcome: ReadOutcome,
     copied: BytesMut,
 }
@@ -73,6 +75,7 @@ impl Gathering {
         Self {
             bounds,
             reach,
+            is_short: false,
             outcome,
             copied: BytesMut::new(),
         }
@@ -81,6 +84,11 @@ impl Gathering {
     pub(super) fn finish(mut self) -> ReadOutcome {
         self.flush();
         self.outcome
+    }
+
+    /// As [`Gathering::finish`]; `None` when something was out of reach.
+    pub(super) fn finish_whole(self) -> Option<ReadOutcome> {
+        (!self.is_short).then(|| self.finish())
     }
 
     fn offer(&mut self, header: &BatchHeader) -> Offer {
@@ -202,6 +210,7 @@ impl Core {
             Reach::Memory => self.read_bytes_at_once(first.at, end - start),
         };
         let Some(bytes) = bytes.map_err(GatherError::Io)? else {
+            gathering.is_short = true;
             return Ok(false);
         };
         for entry in entries {

@@ -90,7 +90,8 @@ impl Core {
         Ok((plan.entries, next))
     }
 
-    /// As [`Core::read`] where nothing has to be waited for; may give less than there is.
+    /// As [`Core::read`]; `None` where anything of it would have to be waited for. It never gives
+    /// less: who waits for so many bytes must not wait for new ones while old ones are on the disk.
     pub(super) fn read_at_once(
         &self,
         id: LogId,
@@ -100,34 +101,34 @@ impl Core {
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
-        let gathering = Gathering::new(bounds, Reach::Memory);
+        let mut gathering = Gathering::new(bounds, Reach::Memory);
         if from >= bounds.end {
             return Ok(Some(gathering.finish()));
         }
         let mut plan = Plan::default();
-        match plan_recent(&partition, from, bounds, &mut plan)? {
-            (Following::Recent, _) => {}
+        let reached = match plan_recent(&partition, from, bounds, &mut plan)? {
+            (Following::Recent, reached) => reached,
             (Following::Missing(_), _) => return Ok(None),
             (Following::Sealed(extent), _) => {
                 let Some(index) = self.opened.indexes.find(extent) else {
                     return Ok(None);
                 };
-                plan_sealed(&index, partition.id, from, bounds, &mut plan);
+                plan_sealed(&index, partition.id, from, bounds, &mut plan)
             }
-        }
+        };
         let planned = plan.bytes.min(bounds.bytes_max);
-        let Some(ahead) = self.ahead_at_once(id, from, planned) else {
+        if plan.wants(reached, bounds) || self.must_ask_for_more(id, from, planned) {
             return Ok(None);
-        };
-        // What went wrong is for the reader that may look at the disk to find out.
-        let served = self.serve(&partition, &plan.entries, gathering).ok();
-        let Some(served) = served.filter(|served| served.batches > 0) else {
-            return Ok(None);
-        };
-        if let Some(ahead) = ahead {
-            self.remember_reader(id, served.next, ahead.after(served.next, served.bytes));
         }
-        Ok(Some(served))
+        // What goes wrong is for the reader that may look at the disk to find out.
+        if self.gather(&plan.entries, &mut gathering).is_err() {
+            return Ok(None);
+        }
+        let served = gathering.finish_whole();
+        if let Some(served) = &served {
+            self.went_on(id, from, served.next, served.bytes);
+        }
+        Ok(served)
     }
 
     fn serve(

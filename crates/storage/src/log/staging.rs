@@ -79,11 +79,9 @@ impl Staging {
     fn take(&mut self, bytes: &[u8]) -> usize {
         let taken = bytes.len().min(self.capacity - self.len);
         let from = self.aligned_at + self.len;
-        if let (Some(room), Some(bytes)) =
-            (self.memory.get_mut(from..from + taken), bytes.get(..taken))
-        {
-            room.copy_from_slice(bytes);
-        }
+        let room = self.memory.get_mut(from..from + taken);
+        let room = room.expect("the memory was made for the capacity");
+        room.copy_from_slice(bytes.get(..taken).unwrap_or_default());
         self.len += taken;
         taken
     }
@@ -95,7 +93,7 @@ impl Staging {
         } = *self;
         let whole = len.next_multiple_of(BLOCK_BYTES);
         let blocks = self.memory.get_mut(aligned_at..aligned_at + whole);
-        let blocks = blocks.unwrap_or_default();
+        let blocks = blocks.expect("the capacity is in whole blocks");
         if let Some(padding) = blocks.get_mut(len..) {
             padding.fill(0);
         }

@@ -119,6 +119,38 @@ fn what_is_appended_is_read_back_verbatim_before_and_after_a_restart() {
     assert_eq!(log.durable_end(LogId(2)), Some(Offset(601)));
 }
 
+#[test]
+fn what_is_read_at_once_is_all_that_a_read_gives_or_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), options()).unwrap();
+    let (read, other) = (LogId(1), LogId(2));
+    [read, other].iter().for_each(|&id| log.create(id));
+    let gate = Arc::new(Gate::default());
+    // Several extents, of which the tail cache holds a part of the last.
+    for round in 0..400 {
+        for id in [read, other] {
+            let batch = batch(Offset(round), 1, round, 2000);
+            log.append(id, vec![batch], gate.ticket()).unwrap();
+        }
+    }
+    gate.wait();
+    read_all(&log, read);
+    let mut last_at_once = None;
+    for from in (0..400).map(Offset) {
+        for bytes_max in [1, 5_000, 100_000, 10_000_000] {
+            let at_once = log.read_at_once(read, from, EVERYTHING, bytes_max).unwrap();
+            let whole = log.read(read, from, EVERYTHING, bytes_max).unwrap();
+            if let Some(at_once) = at_once {
+                assert_eq!((at_once.next, at_once.bytes), (whole.next, whole.bytes));
+                assert!(at_once.pieces.concat() == whole.pieces.concat());
+                last_at_once = Some(from);
+            }
+        }
+    }
+    // Whatever the file system can say of its cache, the broker's own is always at hand.
+    assert_eq!(last_at_once, Some(Offset(399)));
+}
+
 /// The settings with which each entry is read from the file as soon as it is written.
 fn uncached(direct_writes: bool) -> Options {
     Options {
