@@ -316,7 +316,7 @@ const fn commit() -> &'static str {
 }
 
 /// Huge pages would be resident as a whole for the few kilobytes of them that are used: an idle
-/// broker takes half the memory without them.
+/// broker takes about half the memory without them.
 fn use_small_pages() {
     if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
         info!(%error, "huge pages stay on");
