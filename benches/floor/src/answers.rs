@@ -238,7 +238,7 @@ fn api_versions(error_code: i16) -> m::ApiVersionsResponse {
 
 fn encode<R: Request>(version: i16, id: i32, answer: &R::Response) -> Option<Vec<u8>> {
     let frame = encode_response::<R>(version, id, answer).ok()?;
-    Some(frame.into_bytes().to_vec())
+    Some(frame.into_bytes()?.to_vec())
 }
 
 #[cfg(test)]

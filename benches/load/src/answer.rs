@@ -165,7 +165,7 @@ mod tests {
             .with_partition_responses(vec![partition(0), partition(7)]);
         let response = ProduceResponse::default().with_responses(vec![topic]);
         let frame = encode_response::<ProduceRequest>(11, 9, &response).unwrap();
-        let bytes = frame.into_bytes();
+        let bytes = frame.into_bytes().unwrap();
         let (id, body) = header(&bytes[4..]).unwrap();
         let mut codes = Vec::new();
         produced(body, |code| codes.push(code)).unwrap();
@@ -183,7 +183,7 @@ mod tests {
         let topic = FetchableTopicResponse::default().with_partitions(vec![partition]);
         let response = FetchResponse::default().with_responses(vec![topic]);
         let frame = encode_response::<FetchRequest>(12, 1, &response).unwrap();
-        let bytes = frame.into_bytes();
+        let bytes = frame.into_bytes().unwrap();
         let (_, body) = header(&bytes[4..]).unwrap();
         let mut seen = Vec::new();
         let code = fetched(body, |part| {

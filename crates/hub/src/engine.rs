@@ -19,8 +19,8 @@ use std::{future::Future, pin::Pin};
 use bytes::Bytes;
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, EntryTime, ReadError, ReadOutcome,
-    Snapshot, Stats, TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, ReadError,
+    ReadOutcome, Snapshot, Stats, TimestampMatch,
 };
 
 /// A read that may need the disk or the network.
@@ -53,13 +53,15 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Bytes that the partition holds.
     fn size(&self, id: LogId) -> u64;
 
-    /// As [`Engine::read`] without waiting; `None` when the store itself must be asked.
+    /// As [`Engine::read`] without waiting; `None` when the store itself must be asked. Records
+    /// may stay in a file where `lending` allows it.
     fn read_at_once(
         &self,
         id: LogId,
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Result<Option<ReadOutcome>, ReadError>;
 
     /// Whole durable batches from the one that holds `from`; at least one if there is one.

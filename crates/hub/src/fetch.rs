@@ -8,9 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use model::{LeaderEpoch, Offset};
+use model::{LeaderEpoch, Offset, Piece};
 use quota::Direction;
+pub use storage::Lending;
 use storage::{ReadError, ReadOutcome};
 use thiserror::Error;
 use tracing::warn;
@@ -36,6 +36,8 @@ pub struct FetchRequest {
     /// Bytes of all partitions together; the first batch found is given even if it is larger.
     pub max_bytes: usize,
     pub max_wait: Duration,
+    /// Whether records may stay in their file, for the socket to take them from there.
+    pub lending: Lending,
 }
 
 /// What is wanted of one partition.
@@ -62,7 +64,7 @@ pub struct Fetched {
 #[derive(Clone, Debug)]
 pub struct FetchedPartition {
     /// Whole batches, as they were sent; several pieces, so that nothing is copied.
-    pub records: Vec<Bytes>,
+    pub records: Vec<Piece>,
     pub high_watermark: Offset,
     pub last_stable_offset: Offset,
     pub log_start_offset: Offset,
@@ -294,7 +296,8 @@ impl Fetch<'_> {
     ) -> Result<ReadOutcome, ReadError> {
         let Partition { engine, log, .. } = &*asked.partition.partition;
         let started = self.core.clock.now().monotonic;
-        let cached = engine.read_at_once(*log, asked.offset, end, limit)?;
+        let lending = self.request.lending;
+        let cached = engine.read_at_once(*log, asked.offset, end, limit, lending)?;
         let (outcome, histogram) = match cached {
             Some(outcome) => (outcome, &self.core.read_times.cached),
             None => {

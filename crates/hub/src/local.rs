@@ -2,11 +2,11 @@
 
 use std::{io, path::Path, sync::Arc};
 
-use bytes::{Bytes, BytesMut};
-use model::{LogId, Offset, Timestamp, batch::StampedBatch};
+use bytes::Bytes;
+use model::{LogId, Offset, Piece, Timestamp, batch::StampedBatch};
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, EntryTime, Log, Options, ReadError,
-    ReadOutcome, Recovery, Snapshot, Stats, TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, Log, Options,
+    ReadError, ReadOutcome, Recovery, Snapshot, Stats, TimestampMatch,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -86,8 +86,19 @@ impl Engine for LocalEngine {
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Result<Option<ReadOutcome>, ReadError> {
-        self.log.read_at_once(id, from, limit, bytes_max)
+        let read = self.log.read_at_once(id, from, limit, bytes_max, lending);
+        let mut outcome = read?;
+        let errand = outcome
+            .as_mut()
+            .and_then(|outcome| outcome.look_ahead.take());
+        if let Some(errand) = errand {
+            let log = Arc::clone(&self.log);
+            // Beside the reader, off this worker.
+            drop(spawn_blocking(move || log.look_ahead(&errand)));
+        }
+        Ok(outcome)
     }
 
     fn read(
@@ -160,7 +171,8 @@ impl Engine for LocalEngine {
                 break;
             }
             from = outcome.next;
-            visit(whole(outcome.pieces));
+            let records = Piece::join(&outcome.pieces);
+            visit(records.ok_or_else(|| io::Error::other("records were lent unasked"))?);
         }
         Ok(())
     }
@@ -183,16 +195,4 @@ impl Engine for LocalEngine {
     fn close(&self, snapshot_of: &dyn Fn(LogId) -> Option<Snapshot>) -> Result<(), CloseError> {
         self.log.close(snapshot_of)
     }
-}
-
-/// The pieces as one: a batch may be cut anywhere between them.
-fn whole(pieces: Vec<Bytes>) -> Bytes {
-    if let [piece] = pieces.as_slice() {
-        return piece.clone();
-    }
-    let mut all = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    for piece in pieces {
-        all.extend_from_slice(&piece);
-    }
-    all.freeze()
 }

@@ -24,7 +24,7 @@ use crate::{
     clock::Sleep,
     configs::ConfigChange,
     engine::{Engine, memory::MemoryEngine},
-    fetch::{FetchPartition, FetchRequest},
+    fetch::{FetchPartition, FetchRequest, Lending},
     groups::{
         Command, CommitOffsets, FetchOffsets, FetchOffsetsGroup, GroupCallError, Heartbeat,
         JoinGroup, OffsetToCommit, PerTopic, Protocol, Reply,
@@ -124,6 +124,7 @@ impl World {
             min_bytes: 1,
             max_bytes: 1 << 20,
             max_wait: Duration::from_secs(1),
+            lending: Lending::Never,
         }
     }
 }

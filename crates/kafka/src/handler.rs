@@ -7,10 +7,9 @@
 
 use std::{cell::Cell, time::Duration};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hub::{Access, observe::RequestResult};
-use model::Now;
+use model::{Now, Piece};
 use wire::codec::Request;
 
 use self::outcome::ErrorCodes;
@@ -114,7 +113,7 @@ pub(crate) struct Answered<R> {
 pub(crate) enum Content<R> {
     Message(R),
     /// A body that is encoded already, so that stored records are not copied.
-    Chunks(Vec<Bytes>),
+    Chunks(Vec<Piece>),
     /// The client expects no reply.
     Silent,
 }

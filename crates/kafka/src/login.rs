@@ -187,7 +187,7 @@ fn origin(peer: &Peer) -> Origin {
 pub(crate) fn raw_token(session: &mut SessionState, token: &[u8], now: Now) -> Staged {
     match session.login.token(token) {
         TokenOutcome::Accepted { bytes, .. } => Staged::Ready(Reply {
-            chunks: vec![length_prefixed(&bytes)],
+            chunks: vec![length_prefixed(&bytes).into()],
             ..Reply::default()
         }),
         TokenOutcome::Refused(error) => {

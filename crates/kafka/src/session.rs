@@ -6,7 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hub::{Clock, Hub};
-use model::{NamespaceName, Now};
+use model::{NamespaceName, Now, Piece};
 use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
 
 use crate::{
@@ -55,7 +55,8 @@ pub struct Peer {
     pub namespace: Option<NamespaceName>,
     pub advertised: Option<Advertised>,
     pub tls_server_name: Option<String>,
-    pub tls: bool,
+    /// Whether records may stay in a file, for the connection to send them from there.
+    pub sends_files: bool,
     pub sasl_required: bool,
 }
 
@@ -74,7 +75,7 @@ pub enum Staged {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reply {
     /// Empty where the client expects no reply.
-    pub chunks: Vec<Bytes>,
+    pub chunks: Vec<Piece>,
     /// How long the connection is not read from once the reply has been sent (KIP-219).
     pub mute: Duration,
     /// Why the connection ends once the reply has been sent, if it does.

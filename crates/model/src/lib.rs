@@ -9,6 +9,7 @@
 pub mod batch;
 mod ids;
 mod names;
+mod piece;
 mod time;
 pub mod topic_config;
 
@@ -17,4 +18,5 @@ pub use ids::{
     ProducerId, Sequence, TopicId,
 };
 pub use names::{GroupId, InstanceId, MemberId, NamespaceName, TopicName, TopicNameError};
+pub use piece::{FileRange, LentFile, Piece};
 pub use time::{Now, Timestamp};

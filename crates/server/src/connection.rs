@@ -17,9 +17,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use futures_util::{StreamExt, stream::FuturesOrdered};
+use model::Piece;
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncReadExt, AsyncWriteExt},
     time::{Sleep, sleep_until, timeout},
 };
 
@@ -31,6 +33,7 @@ use crate::{
     End, Limits, Reply, Session, Staged,
     budget::{Pool, Reserved, Share, Waiting},
     clock,
+    stream::Stream,
 };
 
 /// What connections share with each other.
@@ -94,7 +97,7 @@ impl Future for Pending {
     }
 }
 
-impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
+impl<I: Stream, S: Session> Connection<I, S> {
     /// A connection that was accepted at `opened`.
     pub(crate) fn new(io: I, session: S, shared: Arc<Shared>, opened: Instant) -> Self {
         let now = clock::now().monotonic;
@@ -202,8 +205,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin, S: Session> Connection<I, S> {
     }
 
     fn take_reply(&mut self, reply: Reply, now: Instant) {
-        let bytes = reply.chunks.iter().map(bytes::Bytes::len).sum();
-        match self.shared.outgoing.reserve(bytes) {
+        let bytes = reply.chunks.iter().map(Piece::len).sum();
+        // What stays in its file takes no memory of ours.
+        let held = reply.chunks.iter().filter_map(Piece::memory);
+        match self.shared.outgoing.reserve(held.map(Bytes::len).sum()) {
             Reserved::Now(share) => self.send(reply, bytes, share, now),
             Reserved::Later(waiting) => self.held = Some((reply, bytes, waiting)),
         }

@@ -3,7 +3,7 @@
 use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use model::Now;
+use model::{Now, Piece};
 
 use crate::ListenerSettings;
 
@@ -70,7 +70,7 @@ impl Staged {
 #[derive(Debug, Default)]
 pub struct Reply {
     /// The whole frame, its length prefix included. Chunks are written as they are, never joined.
-    pub chunks: Vec<Bytes>,
+    pub chunks: Vec<Piece>,
     /// The connection is not read for so long after this reply.
     pub mute: Duration,
     /// The connection ends after this reply, for this reason.

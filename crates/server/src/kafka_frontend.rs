@@ -119,7 +119,8 @@ impl Frontend for KafkaFrontend {
             namespace: listener.namespace.clone(),
             advertised,
             tls_server_name,
-            tls: listener.security.is_tls(),
+            // What is encrypted has to pass through us.
+            sends_files: !listener.security.is_tls(),
             sasl_required: listener.security.asks_for_login(),
         };
         KafkaSession {

@@ -24,6 +24,7 @@ pub mod metrics;
 mod phase;
 mod server;
 mod sniff;
+mod stream;
 mod tls;
 
 pub use end::End;

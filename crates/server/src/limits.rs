@@ -17,6 +17,8 @@ pub struct Limits {
     /// Bytes of replies waiting on one connection before it is not read any more. One reply may
     /// exceed it.
     pub outgoing_bytes_per_connection_max: usize,
+    /// What the kernel holds of one connection's replies, at most; none leaves it to the kernel.
+    pub socket_send_buffer_bytes: Option<usize>,
     /// How long a connection may say nothing while nothing is owed to it.
     pub idle_timeout: Duration,
     /// How long a TLS handshake may take.
@@ -42,6 +44,7 @@ impl Default for Limits {
             incoming_bytes_max: 512 << 20,
             outgoing_bytes_max: 512 << 20,
             outgoing_bytes_per_connection_max: 1 << 20,
+            socket_send_buffer_bytes: Some(256 << 10),
             idle_timeout: Duration::from_secs(600),
             handshake_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),

@@ -10,7 +10,6 @@ use std::{
 use futures_util::future::join_all;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinError, JoinHandle, JoinSet},
@@ -29,6 +28,7 @@ use crate::{
     metrics::{ConnectionMetrics, ListenerMetrics},
     phase::{Phase, Phases},
     sniff,
+    stream::Stream,
 };
 
 /// After a failed accept (out of descriptors, mostly) the next waits so long.
@@ -284,7 +284,7 @@ impl<F: Frontend> Listener<F> {
             local: stream.local_addr().unwrap_or(remote),
             at: clock::now().monotonic,
         };
-        prepare(&stream);
+        prepare(&stream, &self.shared.limits);
         let name = &self.settings.name;
         debug!(listener = name, %remote, "connection opened");
         let (end, who) = match &self.tls {
@@ -333,7 +333,7 @@ impl<F: Frontend> Listener<F> {
         Ok(self.open(stream, accepted, server_name))
     }
 
-    fn open<I: AsyncRead + AsyncWrite + Unpin>(
+    fn open<I: Stream>(
         &self,
         io: I,
         accepted: Accepted,
@@ -359,7 +359,7 @@ struct Accepted {
 }
 
 /// Serves until the client, the server or a fault ends it; gives the end and who it was.
-async fn converse<I: AsyncRead + AsyncWrite + Unpin, S: Session>(
+async fn converse<I: Stream, S: Session>(
     mut connection: Box<Connection<I, S>>,
     mut phases: Phases,
 ) -> (End, String) {
@@ -385,12 +385,16 @@ async fn converse<I: AsyncRead + AsyncWrite + Unpin, S: Session>(
     (end, who)
 }
 
-/// Small replies leave at once, and dead machines are noticed.
-fn prepare(stream: &TcpStream) {
+/// Small replies leave at once, dead machines are noticed, and the kernel holds no more of the
+/// replies than the processor's cache does.
+fn prepare(stream: &TcpStream, limits: &Limits) {
+    let socket = SockRef::from(stream);
     let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
+    let send_buffer = limits.socket_send_buffer_bytes;
     let set = stream
         .set_nodelay(true)
-        .and_then(|()| SockRef::from(stream).set_tcp_keepalive(&keepalive));
+        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
+        .and_then(|()| send_buffer.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes)));
     if let Err(error) = set {
         debug!(%error, "cannot set a socket option");
     }

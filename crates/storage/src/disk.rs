@@ -9,6 +9,7 @@ mod simulated;
 
 use std::{
     io::{self, IoSlice},
+    os::fd::AsFd,
     sync::Arc,
 };
 
@@ -20,6 +21,9 @@ pub use simulated::{Fault, SimulatedDisk};
 /// What a write past the system's cache begins and ends at, on disk and in memory. Devices with
 /// larger blocks are written through the cache.
 pub const BLOCK_BYTES: usize = 4096;
+
+/// A file as others may use it while it stays open.
+pub type Shared = Arc<dyn AsFd + Send + Sync>;
 
 /// A data directory.
 pub trait Disk: Send + Sync {
@@ -57,6 +61,12 @@ pub trait Disk: Send + Sync {
     /// The file system's.
     fn open_for_blocks(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         self.open(path)
+    }
+
+    /// Whether [`DiskFile::write_blocks`] replaces pages of the system's cache, so that whoever is
+    /// still sending from them goes on with what they held.
+    fn replaces_pages(&self) -> bool {
+        true
     }
 
     /// # Errors
@@ -130,12 +140,17 @@ pub trait DiskFile: Send + Sync {
     /// The file system's, and `UnexpectedEof` beyond the end.
     fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()>;
 
-    /// As [`DiskFile::read_at`] where that needs no waiting for the device; else `None`.
+    /// Fills the buffer from `at` on where that needs no waiting for the device; else false.
     ///
     /// # Errors
     /// The file system's.
-    fn read_at_once(&self, _at: u64, _bytes: usize) -> io::Result<Option<Vec<u8>>> {
-        Ok(None)
+    fn read_if_cached(&self, _at: u64, _buffer: &mut [u8]) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// The file for others to send from; `None` where there is nothing to send from.
+    fn share(self: Arc<Self>) -> Option<Shared> {
+        None
     }
 
     /// Tells the file system that a range will be read soon. Does not wait for it.

@@ -47,6 +47,8 @@ pub(crate) const ENTRY_HEADER_BYTES: u32 = 64;
 pub(crate) const ALIGNMENT: u32 = 8;
 
 const HEADER_LEN: usize = ENTRY_HEADER_BYTES as usize;
+/// Bytes of an entry of one batch before the batch's records.
+pub(crate) const LONE_HEADS_BYTES: usize = HEADER_LEN + BATCH_HEADER_BYTES;
 const EXTENT_MAGIC: u64 = u64::from_le_bytes(*b"TIDELOG1");
 const EXTENT_VERSION: u32 = 1;
 pub(crate) const ENTRY_MAGIC: u32 = u32::from_le_bytes(*b"tgE1");
@@ -209,6 +211,22 @@ impl EntryHeader {
         (crc == claimed && count == header.batch_count && whole).then_some(header)
     }
 
+    /// As [`EntryHeader::read`] for an entry of one batch, without its records.
+    pub(crate) fn read_lone(
+        heads: &[u8; LONE_HEADS_BYTES],
+        position: Position,
+        salt: u32,
+    ) -> Option<LoneEntry> {
+        let header = Self::peek(heads)?;
+        let batch = BatchHeader::parse(heads.get(HEADER_LEN..)?).ok()?;
+        let crc = crc32c::crc32c_append(salt, heads.get(CRC_START..)?);
+        let claimed = u32::from_le_bytes(*heads.get(4..8)?.first_chunk()?);
+        let is_lone = header.kind == EntryKind::Batches && header.batch_count == 1;
+        let is_whole = usize::try_from(header.body_bytes) == Ok(batch.total_bytes());
+        let is_sound = crc == claimed && header.position == position;
+        (is_sound && is_lone && is_whole).then_some(LoneEntry { header, batch })
+    }
+
     /// Proves the records of every batch against the batch's own checksum.
     pub(crate) fn check_payload(&self, bytes: &[u8]) -> Result<(), EntryFault> {
         for batch in self.batches(bytes) {
@@ -239,6 +257,12 @@ impl EntryHeader {
             Some(slice)
         })
     }
+}
+
+/// An entry of one batch, by its heads.
+pub(crate) struct LoneEntry {
+    pub(crate) header: EntryHeader,
+    pub(crate) batch: BatchHeader,
 }
 
 /// A batch inside an entry.

@@ -17,6 +17,7 @@ use crate::{
     entry::EXTENT_HEADER_BYTES,
     index::Index,
     locked::lock,
+    log::Proved,
     partition::EntryRef,
 };
 
@@ -258,6 +259,8 @@ impl<T: Clone> Cache<T> {
 pub(crate) struct Opened {
     pub(crate) files: Cache<Arc<dyn DiskFile>>,
     pub(crate) indexes: Cache<Arc<Index>>,
+    /// What was found sound in the extents that `files` holds, or a little more.
+    pub(crate) proved: Cache<Arc<Proved>>,
 }
 
 impl Opened {

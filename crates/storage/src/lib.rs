@@ -36,11 +36,11 @@ pub mod producer;
 mod verify;
 
 pub use error::{AppendError, CheckpointError, CloseError, OpenError, ReadError};
-pub use log::Log;
+pub use log::{Log, LookAhead};
 pub use options::{Options, SyncObserver, Synced};
 pub use outcome::{
-    Completion, Damage, EntryTime, ReadOutcome, RecoveredPartition, Recovery, Snapshot, State,
-    Stats, TimestampMatch,
+    Completion, Damage, EntryTime, Lending, ReadOutcome, RecoveredPartition, Recovery, Snapshot,
+    State, Stats, TimestampMatch,
 };
 pub use position::{ExtentSequence, Position};
 pub use verify::{

@@ -4,6 +4,7 @@ mod append;
 mod checkpoint;
 mod foresee;
 mod gather;
+mod lend;
 mod read;
 mod recover;
 mod retain;
@@ -27,14 +28,18 @@ use std::{
 
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
-pub(crate) use self::scan::{ExtentScan, Found};
+pub use self::foresee::LookAhead;
 use self::{
-    append::Queue, foresee::Streams, spares::Spares, staging::Staging, sync::Unsynced,
+    append::Queue, foresee::Streams, lend::Loans, spares::Spares, staging::Staging, sync::Unsynced,
     threads::Threads, write::TailCache,
 };
+pub(crate) use self::{
+    lend::Proved,
+    scan::{ExtentScan, Found},
+};
 use crate::{
-    AppendError, CheckpointError, CloseError, Completion, EntryTime, OpenError, Options, Position,
-    ReadError, ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, OpenError, Options,
+    Position, ReadError, ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
     disk::{Disk, RealDisk},
     extent::{ExtentSet, Opened},
     locked::lock,
@@ -59,6 +64,7 @@ pub(crate) struct Core {
     partitions: PartitionTable,
     extents: ExtentSet,
     opened: Opened,
+    loans: Arc<Loans>,
     queue: Mutex<Queue>,
     /// Signalled when `queue` gets its first item, and at the end.
     queue_filled: Condvar,
@@ -197,7 +203,7 @@ impl Log {
     }
 
     /// As [`Log::read`], answered from memory, ours or the system's; `None` when the disk would be
-    /// needed for any of it.
+    /// needed for any of it. With `lending`, records that are in the system's memory may stay there.
     ///
     /// # Errors
     /// The offset is outside the partition or damaged.
@@ -207,8 +213,14 @@ impl Log {
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Result<Option<ReadOutcome>, ReadError> {
-        self.core.read_at_once(id, from, limit, bytes_max)
+        self.core.read_at_once(id, from, limit, bytes_max, lending)
+    }
+
+    /// Asks the disk for what a reader will need. May block on it.
+    pub fn look_ahead(&self, errand: &LookAhead) {
+        self.core.look_ahead(errand);
     }
 
     /// The first record below `limit` at or after `timestamp`. May block on the disk.

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use model::{LeaderEpoch, LogId, Offset, Timestamp, batch::BatchHeader};
+use model::{LeaderEpoch, LogId, Offset, Piece, Timestamp, batch::BatchHeader};
 
-use crate::{AppendError, ExtentSequence, Position};
+use crate::{AppendError, ExtentSequence, LookAhead, Position};
 
 /// Told how far an append, trim or removal has come; each stage at most once.
 ///
@@ -71,13 +71,24 @@ pub enum Damage {
 #[derive(Clone, Debug, Default)]
 pub struct ReadOutcome {
     /// Whole batches when put one after another; a piece may hold a part of one or several.
-    pub pieces: Vec<Bytes>,
+    pub pieces: Vec<Piece>,
     pub bytes: usize,
     pub batches: usize,
     /// Sum of the batches' record counts.
     pub records: u64,
     /// The offset to read from next: `from` itself when nothing was there.
     pub next: Offset,
+    /// What should be asked for beside the reader, who goes on from memory so far.
+    pub look_ahead: Option<LookAhead>,
+}
+
+/// Whether a reader can take records that stay in their file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lending {
+    /// It needs the bytes themselves, to encrypt them or to look into them.
+    Never,
+    /// It hands them to a socket.
+    Allowed,
 }
 
 /// What a search by time found.

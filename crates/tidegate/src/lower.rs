@@ -72,6 +72,7 @@ pub(crate) fn server_limits(settings: &Settings) -> server::Limits {
         incoming_bytes_max: bytes(limits.incoming_bytes_max),
         outgoing_bytes_max: bytes(limits.outgoing_bytes_max),
         outgoing_bytes_per_connection_max: bytes(limits.outgoing_bytes_per_connection_max),
+        socket_send_buffer_bytes: limits.socket_send_buffer_bytes.map(bytes),
         idle_timeout: limits.idle_timeout,
         handshake_timeout: limits.handshake_timeout,
         login_timeout: limits.login_timeout,

@@ -295,7 +295,7 @@ pub fn encode_response<R: Request>(
         reason,
     })?;
     Ok(ResponseFrame {
-        chunks: vec![finish(buffer)],
+        chunks: vec![finish(buffer).into()],
     })
 }
 

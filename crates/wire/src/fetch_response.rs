@@ -9,9 +9,9 @@
 //! chunk n   end of the last partition, topic and response
 //! ```
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{BufMut, BytesMut};
 use kafka_protocol::protocol::StrBytes;
-use model::TopicId;
+use model::{Piece, TopicId};
 
 use crate::api::ApiKey;
 use crate::error_code::ErrorCode;
@@ -57,7 +57,7 @@ pub struct FetchedPartition {
     pub preferred_read_replica: i32,
     /// Whole batches, one after the other. None at all is written as an empty record set, never
     /// as null: that is what Kafka does, and what clients expect.
-    pub records: Vec<Bytes>,
+    pub records: Vec<Piece>,
 }
 
 /// The last epoch that client and server share, and where it ends.
@@ -109,7 +109,7 @@ impl FetchedPartition {
     }
 
     fn record_bytes(&self) -> usize {
-        self.records.iter().map(Bytes::len).sum()
+        self.records.iter().map(Piece::len).sum()
     }
 }
 
@@ -136,7 +136,7 @@ impl FetchResponse {
 
     /// The body as a list of chunks.
     #[must_use]
-    pub fn into_body(self, version: i16) -> Vec<Bytes> {
+    pub fn into_body(self, version: i16) -> Vec<Piece> {
         let mut body = Skeleton::new(version, self.skeleton_bytes_max());
         body.head.put_i32(self.throttle_time_ms);
         if version >= 7 {
@@ -169,7 +169,7 @@ const ENDPOINTS_VERSION: i16 = 16;
 struct Skeleton {
     version: i16,
     flexible: bool,
-    chunks: Vec<Bytes>,
+    chunks: Vec<Piece>,
     head: BytesMut,
 }
 
@@ -213,7 +213,7 @@ impl Skeleton {
         }
         put::length(&mut self.head, self.flexible, record_bytes);
         if record_bytes > 0 {
-            self.chunks.push(self.head.split().freeze());
+            self.chunks.push(self.head.split().freeze().into());
             self.chunks.extend(
                 partition
                     .records
@@ -284,9 +284,9 @@ impl Skeleton {
         }
     }
 
-    fn finish(mut self) -> Vec<Bytes> {
+    fn finish(mut self) -> Vec<Piece> {
         if !self.head.is_empty() {
-            self.chunks.push(self.head.freeze());
+            self.chunks.push(self.head.freeze().into());
         }
         self.chunks
     }

@@ -11,6 +11,7 @@ mod tests;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
+use model::Piece;
 
 use crate::api::ApiKey;
 use crate::cursor::Cursor;
@@ -174,22 +175,22 @@ impl RequestFrame {
     }
 }
 
-/// A response ready for the socket: length, header and body as a list of slices, so that stored
+/// A response ready for the socket: length, header and body as a list of pieces, so that stored
 /// records are sent from where they lie.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ResponseFrame {
-    pub chunks: Vec<Bytes>,
+    pub chunks: Vec<Piece>,
 }
 
 impl ResponseFrame {
     /// Puts length and header in front of a body.
     #[must_use]
-    pub fn new(api: ApiKey, version: i16, correlation_id: i32, body: Vec<Bytes>) -> Self {
-        let body_bytes: usize = body.iter().map(Bytes::len).sum();
+    pub fn new(api: ApiKey, version: i16, correlation_id: i32, body: Vec<Piece>) -> Self {
+        let body_bytes: usize = body.iter().map(Piece::len).sum();
         let mut head = BytesMut::with_capacity(LENGTH_BYTES + RESPONSE_HEADER_BYTES_MAX);
         put_response_head(&mut head, api, version, correlation_id, body_bytes);
         let mut chunks = Vec::with_capacity(body.len() + 1);
-        chunks.push(head.freeze());
+        chunks.push(head.freeze().into());
         chunks.extend(body.into_iter().filter(|chunk| !chunk.is_empty()));
         Self { chunks }
     }
@@ -197,26 +198,19 @@ impl ResponseFrame {
     /// Bytes on the wire, the length prefix included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.chunks.iter().map(Bytes::len).sum()
+        self.chunks.iter().map(Piece::len).sum()
     }
 
     /// Whether there is nothing to send.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.chunks.iter().all(Bytes::is_empty)
+        self.chunks.iter().all(Piece::is_empty)
     }
 
-    /// The whole frame in one piece; copies unless there is a single chunk already.
+    /// The whole frame in one buffer, as [`Piece::join`] has it.
     #[must_use]
-    pub fn into_bytes(mut self) -> Bytes {
-        if self.chunks.len() == 1 {
-            return self.chunks.swap_remove(0);
-        }
-        let mut whole = BytesMut::with_capacity(self.len());
-        for chunk in &self.chunks {
-            whole.put_slice(chunk);
-        }
-        whole.freeze()
+    pub fn into_bytes(self) -> Option<Bytes> {
+        Piece::join(&self.chunks)
     }
 }
 

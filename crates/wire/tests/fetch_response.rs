@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::fetch_response as theirs;
 use kafka_protocol::messages::{BrokerId, FetchRequest, ProducerId, TopicName};
 use kafka_protocol::protocol::{Encodable, StrBytes};
-use model::TopicId;
+use model::{Piece, TopicId};
 use random::Random;
 use uuid::Uuid;
 use wire::api::ApiKey;
@@ -34,7 +34,7 @@ fn every_version_is_byte_for_byte_what_the_library_writes() {
             translate(&ours, version)
                 .encode(&mut expected, version)
                 .unwrap();
-            let body = ours.clone().into_body(version).concat();
+            let body = Piece::join(&ours.clone().into_body(version)).unwrap();
             assert_eq!(body, expected, "round {round} version {version}");
         }
     }
@@ -45,7 +45,7 @@ fn the_frame_is_read_back_by_a_client() {
     for round in 0..ROUNDS / 10 {
         let ours = response(&mut Random(round));
         for version in [4, 11, 12, 16, 18] {
-            let frame = ours.clone().into_frame(version, 9).into_bytes();
+            let frame = ours.clone().into_frame(version, 9).into_bytes().unwrap();
             let read = decode_response::<FetchRequest>(version, frame.slice(LENGTH_BYTES..));
             let (correlation_id, read) = read.unwrap();
             assert_eq!(correlation_id, 9);
@@ -58,7 +58,7 @@ fn the_frame_is_read_back_by_a_client() {
 fn records_are_sent_from_where_they_lie() {
     let stored = Bytes::from(vec![7; 1000]);
     let mut partition = FetchedPartition::new(0);
-    partition.records = vec![stored.slice(..600), stored.slice(600..)];
+    partition.records = vec![stored.slice(..600).into(), stored.slice(600..).into()];
     let topic = FetchedTopic {
         partitions: vec![partition],
         ..FetchedTopic::default()
@@ -72,6 +72,7 @@ fn records_are_sent_from_where_they_lie() {
     let sizes: Vec<usize> = frame
         .chunks
         .iter()
+        .filter_map(Piece::memory)
         .filter(|c| shared(c))
         .map(Bytes::len)
         .collect();
@@ -87,6 +88,7 @@ fn the_skeleton_around_the_records_is_one_allocation() {
             let body = ours.clone().into_body(version);
             let skeleton: Vec<_> = body
                 .iter()
+                .filter_map(Piece::memory)
                 .filter(|c| c.first() != Some(&RECORD_BYTE))
                 .collect();
             for pair in skeleton.windows(2) {
@@ -108,7 +110,11 @@ fn a_partition_without_records_has_an_empty_record_set_and_not_null() {
         ..FetchResponse::default()
     };
     for version in 4..=18 {
-        let frame = response.clone().into_frame(version, 1).into_bytes();
+        let frame = response
+            .clone()
+            .into_frame(version, 1)
+            .into_bytes()
+            .unwrap();
         let (_, read) =
             decode_response::<FetchRequest>(version, frame.slice(LENGTH_BYTES..)).unwrap();
         assert_eq!(read.responses[0].partitions[0].records, Some(Bytes::new()));
@@ -176,7 +182,7 @@ fn partition(random: &mut Random) -> FetchedPartition {
         // Some are empty, some need a length of two or three bytes.
         records: many(random, 4, |random| {
             let bytes = [0, 1, 100, 200, 20_000][random.below(5)];
-            Bytes::from(vec![RECORD_BYTE; bytes])
+            Bytes::from(vec![RECORD_BYTE; bytes]).into()
         }),
     }
 }
@@ -238,7 +244,7 @@ fn translate_partition(ours: &FetchedPartition, version: i16) -> theirs::Partiti
         .with_high_watermark(ours.high_watermark)
         .with_last_stable_offset(ours.last_stable_offset)
         .with_aborted_transactions(aborted)
-        .with_records(Some(ours.records.concat().into()));
+        .with_records(Some(Piece::join(&ours.records).unwrap()));
     if version >= 5 {
         partition.log_start_offset = ours.log_start_offset;
     }

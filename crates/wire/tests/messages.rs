@@ -37,7 +37,8 @@ fn there_and_back<R: Request>(version: i16, request: &R) -> R {
 fn answered<R: Request>(version: i16, response: &R::Response) -> R::Response {
     let frame = encode_response::<R>(version, 7, response)
         .unwrap()
-        .into_bytes();
+        .into_bytes()
+        .unwrap();
     let flexible = R::API.response_header_version(version) > 0;
     let body = frame.slice(LENGTH_BYTES + 4 + usize::from(flexible)..);
     let walked = check_response(R::API.code(), version, &body).unwrap();
@@ -105,7 +106,8 @@ fn an_unsupported_api_versions_version_is_answered_in_version_zero() {
         .with_api_keys(vec![ranges]);
     let frame = encode_response::<ApiVersionsRequest>(0, 7, &response)
         .unwrap()
-        .into_bytes();
+        .into_bytes()
+        .unwrap();
     assert_eq!(
         &frame[..],
         [
@@ -209,7 +211,8 @@ fn golden_response<R: Request>(version: i16, body: &'static [u8]) {
     let (_, response) = decode_response::<R>(version, frame.into()).unwrap();
     let again = encode_response::<R>(version, 9, &response)
         .unwrap()
-        .into_bytes();
+        .into_bytes()
+        .unwrap();
     assert_eq!(&again[LENGTH_BYTES + 5..], body);
 }
 

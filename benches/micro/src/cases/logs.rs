@@ -13,7 +13,7 @@ use model::{
     LeaderEpoch, LogId, Offset, Timestamp,
     batch::{Batch, StampedBatch},
 };
-use storage::{AppendError, Completion, Log, Options, ReadOutcome};
+use storage::{AppendError, Completion, Lending, Log, Options, ReadOutcome};
 use tempfile::TempDir;
 
 use super::plain;
@@ -199,7 +199,7 @@ fn read(
 fn read_tail() -> Result<Box<dyn Bench>> {
     let appends = filled(120, |_| data::large_batch(), Options::default())?;
     let cached = |log: &Log, from| {
-        let outcome = log.read_at_once(READ, from, Offset(i64::MAX), MIB);
+        let outcome = log.read_at_once(READ, from, Offset(i64::MAX), MIB, Lending::Never);
         outcome.expect("the offset is there")
     };
     read(appends, cached, 5_000, MIB * 9 / 10)

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
     fetch_request::{FetchPartition, FetchTopic},
     produce_request::{PartitionProduceData, TopicProduceData},
 };
-use model::NamespaceName;
+use model::{NamespaceName, Piece};
 use tempfile::TempDir;
 use tokio::runtime::{self, Runtime};
 use wire::codec::{self, Request};
@@ -77,7 +77,7 @@ impl Connection {
             namespace: Some(namespace),
             advertised: None,
             tls_server_name: None,
-            tls: false,
+            sends_files: false,
             sasl_required: false,
         };
         Ok(Self {
@@ -132,9 +132,8 @@ impl Connection {
     fn answer<R: Request>(&mut self, version: i16) -> Result<R::Response> {
         let staged = self.dispatch();
         let reply = self.settle(staged);
-        let frame: Vec<u8> = reply.chunks.concat();
-        let frame = Bytes::from(frame).slice(4..);
-        let (_, response) = codec::decode_response::<R>(version, frame)?;
+        let frame = Piece::join(&reply.chunks).expect("nothing is lent");
+        let (_, response) = codec::decode_response::<R>(version, frame.slice(4..))?;
         Ok(response)
     }
 }

@@ -59,7 +59,7 @@ async fn broker(stream: TcpStream) {
     let versions = ApiVersionsResponse::default().with_api_keys(apis.map(api).to_vec());
     let (version, id) = (asked.api_version, asked.correlation_id);
     let frame = encode_response::<ApiVersionsRequest>(version, id, &versions).unwrap();
-    answer(frame.into_bytes()).await;
+    answer(frame.into_bytes().unwrap()).await;
 
     let asked = request(&mut read).await;
     let frame = encode_response::<SaslHandshakeRequest>(
@@ -67,7 +67,7 @@ async fn broker(stream: TcpStream) {
         asked.correlation_id,
         &SaslHandshakeResponse::default(),
     );
-    answer(frame.unwrap().into_bytes()).await;
+    answer(frame.unwrap().into_bytes().unwrap()).await;
 
     let asked = request(&mut read).await;
     let login: SaslAuthenticateRequest = decode_request(asked.api_version, &asked.body).unwrap();
@@ -79,7 +79,7 @@ async fn broker(stream: TcpStream) {
     }
     let (version, id) = (asked.api_version, asked.correlation_id);
     let frame = encode_response::<SaslAuthenticateRequest>(version, id, &outcome).unwrap();
-    answer(frame.into_bytes()).await;
+    answer(frame.into_bytes().unwrap()).await;
     if outcome.error_code != 0 {
         return;
     }
@@ -91,7 +91,7 @@ async fn broker(stream: TcpStream) {
         asked.correlation_id,
         &MetadataResponse::default(),
     );
-    answer(frame.unwrap().into_bytes()).await;
+    answer(frame.unwrap().into_bytes().unwrap()).await;
 }
 
 fn with_login(target: Target, password: &str) -> Target {

@@ -12,8 +12,8 @@ use model::{
     batch::{BatchHeader, StampedBatch},
 };
 use storage::{
-    AppendError, CheckpointError, CloseError, Completion, EntryTime, ReadError, ReadOutcome,
-    RecoveredPartition, Recovery, Snapshot, Stats, TimestampMatch,
+    AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, ReadError,
+    ReadOutcome, RecoveredPartition, Recovery, Snapshot, Stats, TimestampMatch,
 };
 
 use super::{Engine, EnginePositions, Reading};
@@ -194,6 +194,7 @@ impl Engine for MemoryEngine {
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        _: Lending,
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let state = lock(&self.state);
         let log = state.logs.get(&id).ok_or(ReadError::UnknownPartition)?;
@@ -214,7 +215,7 @@ impl Engine for MemoryEngine {
             outcome.batches += 1;
             outcome.records += u64::try_from(header.records_count).unwrap_or(0);
             outcome.next = header.next_offset();
-            outcome.pieces.push(bytes.clone());
+            outcome.pieces.push(bytes.clone().into());
         }
         Ok(Some(outcome))
     }
@@ -226,7 +227,7 @@ impl Engine for MemoryEngine {
         limit: Offset,
         bytes_max: usize,
     ) -> Reading<ReadOutcome> {
-        let outcome = self.read_at_once(id, from, limit, bytes_max);
+        let outcome = self.read_at_once(id, from, limit, bytes_max, Lending::Never);
         Box::pin(async move { Ok(outcome?.unwrap_or_default()) })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hub::{
     access::TopicRef,
     append::{Acks, AppendError},
-    fetch::{FetchError, FetchRequest},
+    fetch::{FetchError, FetchRequest, Lending},
     offsets::{OffsetAt, OffsetQuery},
 };
 use model::{LeaderEpoch, Offset, PartitionIndex, Timestamp};
@@ -42,6 +42,7 @@ async fn a_waiting_fetch_is_woken_when_min_bytes_have_arrived() {
         min_bytes: one + 1,
         max_bytes: 1 << 20,
         max_wait: Duration::from_secs(3600),
+        lending: Lending::Never,
     };
     let waiting = {
         let access = access.clone();
@@ -66,6 +67,7 @@ async fn a_waiting_fetch_ends_at_its_deadline_with_what_there_is() {
         min_bytes: 1 << 20,
         max_bytes: 1 << 20,
         max_wait: Duration::from_millis(500),
+        lending: Lending::Never,
     };
     let waiting = {
         let access = access.clone();

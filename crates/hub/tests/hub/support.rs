@@ -7,19 +7,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use hub::{
     Access, Clock, Hub, HubSettings,
     access::TopicRef,
     append::Acks,
     clock::Sleep,
-    fetch::{FetchPartition, FetchRequest, Fetched},
+    fetch::{FetchPartition, FetchRequest, Fetched, Lending},
     login::Origin,
     settings::NamespaceSettings,
 };
 use model::{
-    LeaderEpoch, NamespaceName, Now, Offset, PartitionIndex, ProducerEpoch, ProducerId, Sequence,
-    Timestamp,
+    LeaderEpoch, NamespaceName, Now, Offset, PartitionIndex, Piece, ProducerEpoch, ProducerId,
+    Sequence, Timestamp,
     batch::{Batch, BatchBuilder, NewRecord, split},
 };
 use tempfile::TempDir;
@@ -250,6 +249,7 @@ pub(crate) fn at_once(partitions: Vec<FetchPartition>) -> FetchRequest {
         min_bytes: 0,
         max_bytes: 1 << 20,
         max_wait: Duration::ZERO,
+        lending: Lending::Never,
     }
 }
 
@@ -261,9 +261,9 @@ pub(crate) async fn values(access: &Access, topic: &str, offset: i64) -> Vec<Str
 
 pub(crate) fn values_of(fetched: &Fetched, offset: i64) -> Vec<String> {
     let pieces = &fetched.partitions[0].as_ref().unwrap().records;
-    let all: Vec<u8> = pieces.iter().flatten().copied().collect();
+    let all = Piece::join(pieces).unwrap();
     let mut values = Vec::new();
-    for (header, bytes) in split(Bytes::from(all)) {
+    for (header, bytes) in split(all) {
         let batch = Batch::check(bytes).unwrap();
         for (at, record) in (header.base_offset.0..).zip(batch.records()) {
             if at >= offset {

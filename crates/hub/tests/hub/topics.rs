@@ -10,7 +10,7 @@ use hub::{
         PartitionCountError,
     },
     configs::{ConfigChange, ConfigSource},
-    fetch::{FetchError, FetchRequest},
+    fetch::{FetchError, FetchRequest, Lending},
 };
 use model::Timestamp;
 
@@ -77,6 +77,7 @@ async fn a_deleted_topic_is_gone_wakes_its_readers_and_frees_its_disk() {
         min_bytes: 1,
         max_bytes: 1 << 20,
         max_wait: Duration::from_secs(3600),
+        lending: Lending::Never,
     };
     let waiting = {
         let access = access.clone();

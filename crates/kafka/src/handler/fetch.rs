@@ -12,7 +12,7 @@ use std::time::Duration;
 use hub::{
     ListenPartition, ListenTopic,
     access::TopicRef,
-    fetch::{FetchFailure, FetchPartition, FetchRequest as Read, Fetched},
+    fetch::{FetchFailure, FetchPartition, FetchRequest as Read, Fetched, Lending},
 };
 use kafka_protocol::messages::{
     FetchRequest, FetchResponse as LibraryResponse, fetch_request::FetchTopic,
@@ -59,6 +59,11 @@ impl Handler for Fetch {
             min_bytes: size(request.min_bytes),
             max_bytes: size(request.max_bytes),
             max_wait: Duration::from_millis(wait),
+            lending: if call.session.peer.sends_files {
+                Lending::Allowed
+            } else {
+                Lending::Never
+            },
         };
         let Plan { wanted, reply } = match open(call, request) {
             Ok(plan) => plan,

@@ -18,7 +18,7 @@ use hub::{
 };
 use kafka::{Advertised, Kafka, KafkaLimits, Peer, Reply, Session, Staged};
 use model::{
-    NamespaceName, Now, Timestamp,
+    NamespaceName, Now, Piece, Timestamp,
     batch::{BatchBuilder, NewRecord},
 };
 use tokio::sync::watch;
@@ -157,7 +157,7 @@ pub(crate) fn peer() -> Peer {
         namespace: Some(NamespaceName::from("dev")),
         advertised: None,
         tls_server_name: None,
-        tls: false,
+        sends_files: false,
         sasl_required: false,
     }
 }
@@ -222,11 +222,7 @@ impl Client<'_> {
 
 /// A frame's bytes behind the length, which is true.
 pub(crate) fn body(reply: &Reply) -> Bytes {
-    let mut whole = BytesMut::new();
-    for chunk in &reply.chunks {
-        whole.put_slice(chunk);
-    }
-    let whole = whole.freeze();
+    let whole = Piece::join(&reply.chunks).unwrap();
     let length = i32::from_be_bytes(whole[..4].try_into().unwrap());
     assert_eq!(usize::try_from(length).unwrap(), whole.len() - 4);
     whole.slice(4..)

@@ -10,6 +10,8 @@ use tokio::{
 
 use super::*;
 
+impl Stream for DuplexStream {}
+
 /// What fits between the two ends.
 const PIPE_BYTES: usize = 4096;
 const LOGIN: &[u8] = b"\0\0\0\x01i";
@@ -27,7 +29,7 @@ impl Session for Script {
 
     fn dispatch(&mut self, frame: Bytes, _now: Now) -> Staged {
         let reply = |body: Bytes| Reply {
-            chunks: vec![body],
+            chunks: vec![body.into()],
             ..Reply::default()
         };
         match frame.first() {

@@ -4,9 +4,15 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, IoSlice, IoSliceMut},
     num::NonZeroU64,
-    os::unix::fs::OpenOptionsExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::OpenOptionsExt,
+    },
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use rustix::{
@@ -15,7 +21,7 @@ use rustix::{
     io::{Errno, ReadWriteFlags},
 };
 
-use super::{Disk, DiskFile, Mapped};
+use super::{Disk, DiskFile, Mapped, Shared};
 
 /// Pieces that one call of the operating system takes (IOV_MAX of Linux).
 const PIECES_PER_CALL_MAX: usize = 1024;
@@ -28,7 +34,8 @@ const FILE_MODE: u32 = 0o600;
 /// A data directory on a file system.
 pub struct RealDisk {
     root: PathBuf,
-    writes_directly: bool,
+    /// Cleared for good when the file system refuses.
+    writes_directly: Arc<AtomicBool>,
     lock: Mutex<Option<File>>,
 }
 
@@ -42,7 +49,7 @@ impl RealDisk {
         fs::create_dir_all(root)?;
         Ok(Self {
             root: root.to_owned(),
-            writes_directly,
+            writes_directly: Arc::new(AtomicBool::new(writes_directly)),
             lock: Mutex::new(None),
         })
     }
@@ -53,13 +60,21 @@ impl RealDisk {
 
     /// A second descriptor of a file, to write past the system's cache; `None` where that is not
     /// wanted or the file system has no such thing.
-    fn direct(&self, path: &Path) -> Option<File> {
-        if !self.writes_directly {
+    fn direct(&self, path: &Path) -> Option<Direct> {
+        if !self.replaces_pages() {
             return None;
         }
         let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
         let mut options = OpenOptions::new();
-        options.write(true).custom_flags(flags).open(path).ok()
+        let opened = options.write(true).custom_flags(flags).open(path);
+        let works = Arc::clone(&self.writes_directly);
+        match opened {
+            Ok(file) => Some(Direct { file, works }),
+            Err(_) => {
+                works.store(false, Ordering::Relaxed);
+                None
+            }
+        }
     }
 }
 
@@ -127,6 +142,10 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile { file, direct }))
     }
 
+    fn replaces_pages(&self) -> bool {
+        self.writes_directly.load(Ordering::Relaxed)
+    }
+
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path(from), self.path(to))
     }
@@ -152,7 +171,18 @@ impl Disk for RealDisk {
 struct RealFile {
     file: File,
     /// The same file, written past the system's cache.
-    direct: Option<File>,
+    direct: Option<Direct>,
+}
+
+struct Direct {
+    file: File,
+    works: Arc<AtomicBool>,
+}
+
+impl AsFd for RealFile {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
 }
 
 impl RealFile {
@@ -210,7 +240,7 @@ impl DiskFile for RealFile {
         };
         let (mut at, mut rest) = (at, blocks);
         while !rest.is_empty() {
-            match rustix::io::pwrite(direct, rest, at) {
+            match rustix::io::pwrite(&direct.file, rest, at) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     at = at.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
@@ -218,7 +248,10 @@ impl DiskFile for RealFile {
                 }
                 Err(Errno::INTR) => {}
                 // The device has larger blocks, or a write ended inside one.
-                Err(Errno::INVAL) => return self.write_at(at, &[IoSlice::new(rest)]),
+                Err(Errno::INVAL) => {
+                    direct.works.store(false, Ordering::Relaxed);
+                    return self.write_at(at, &[IoSlice::new(rest)]);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -241,15 +274,19 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
-    fn read_at_once(&self, at: u64, bytes: usize) -> io::Result<Option<Vec<u8>>> {
-        let mut buffer = vec![0; bytes];
-        let mut room = [IoSliceMut::new(&mut buffer)];
+    fn read_if_cached(&self, at: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        let bytes = buffer.len();
+        let mut room = [IoSliceMut::new(buffer)];
         match rustix::io::preadv2(&self.file, &mut room, at, ReadWriteFlags::NOWAIT) {
-            Ok(read) if read == bytes => Ok(Some(buffer)),
+            Ok(read) => Ok(read == bytes),
             // Some of it isn't in memory, or the file system can't say.
-            Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP) => Ok(None),
+            Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn share(self: Arc<Self>) -> Option<Shared> {
+        Some(self)
     }
 
     fn will_need(&self, at: u64, bytes: u64) {

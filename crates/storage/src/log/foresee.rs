@@ -1,11 +1,18 @@
 //! Reading ahead of whoever goes through a partition: its pieces lie between those of others, so the
 //! file system cannot see by itself what comes next.
 //!
-//! A read remembers where the same reader will go on, and up to where its bytes were asked for. The
-//! read that goes on there asks for more once half of that is used up. A reader that jumps is never
-//! found again, and costs one entry until the table is emptied.
+//! A read from the disk remembers where the same reader will go on, and up to where its bytes were
+//! asked for. Once half of that is used up more is asked for: by the next read if it goes to the
+//! disk, else beside it. A reader that jumps is never found again, and costs one entry until the
+//! table is emptied.
 
-use std::collections::HashMap;
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use model::{LogId, Offset};
 
@@ -22,10 +29,26 @@ const STREAMS_MAX: usize = 4096;
 
 /// Readers by partition and by the offset where they will go on.
 #[derive(Default)]
-pub(super) struct Streams(HashMap<(LogId, Offset), Ahead>);
+pub(super) struct Streams(HashMap<(LogId, Offset), Arc<Stream>>);
+
+/// What is to be asked for beside a reader: for [`crate::Log::look_ahead`].
+#[derive(Clone, Debug)]
+pub struct LookAhead {
+    id: LogId,
+    next: Offset,
+    stream: Arc<Stream>,
+}
+
+/// A reader on its way through a partition.
+#[derive(Debug)]
+struct Stream {
+    ahead: Mutex<Ahead>,
+    /// Somebody asks for more just now.
+    asking: AtomicBool,
+}
 
 /// What was asked for ahead of a reader.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
     until: Offset,
     /// About so many bytes between the reader and `until`.
@@ -58,10 +81,8 @@ impl Core {
         planned_until: Offset,
     ) -> Ahead {
         let stream = lock(&self.streams).0.remove(&(partition.id, bounds.from));
-        let planned_bytes = planned.iter().map(|entry| entry.at.bytes);
-        let planned_bytes = planned_bytes
-            .map(|bytes| usize::try_from(bytes).unwrap_or(0))
-            .sum();
+        let stream = stream.map(|stream| *lock(&stream.ahead));
+        let planned_bytes = total_bytes(planned);
         let Some(stream) = stream else {
             self.ask_for(planned);
             return Ahead {
@@ -81,37 +102,78 @@ impl Core {
         };
         let (following, until) = self.plan(partition, wanted).unwrap_or((Vec::new(), from));
         self.ask_for(&following);
-        let bytes = following.iter().map(|entry| entry.at.bytes);
-        let bytes: usize = bytes.map(|bytes| usize::try_from(bytes).unwrap_or(0)).sum();
+        let bytes = total_bytes(&following);
         Ahead {
             until,
             bytes: stream.bytes.max(planned_bytes).saturating_add(bytes),
         }
     }
 
-    /// Whether the reader that goes on at `from` is one for whom bytes are asked for ahead, and so
-    /// many more would leave too few of them.
-    pub(super) fn must_ask_for_more(&self, id: LogId, from: Offset, bytes: usize) -> bool {
-        let streams = lock(&self.streams);
-        let ahead = streams.0.get(&(id, from));
-        ahead.is_some_and(|ahead| ahead.bytes.saturating_sub(bytes) < AHEAD_BYTES / 2)
+    /// Follows a reader for whom bytes are asked for ahead; others are not remembered. Gives the
+    /// errand to run when more should be asked for.
+    pub(super) fn went_on(
+        &self,
+        id: LogId,
+        from: Offset,
+        next: Offset,
+        bytes: usize,
+    ) -> Option<LookAhead> {
+        let mut streams = lock(&self.streams);
+        let stream = streams.0.remove(&(id, from))?;
+        let mut ahead = lock(&stream.ahead);
+        *ahead = ahead.after(next, bytes);
+        let is_low = ahead.bytes < AHEAD_BYTES / 2;
+        drop(ahead);
+        let errand = (is_low && !stream.asking.swap(true, Ordering::Relaxed)).then(|| LookAhead {
+            id,
+            next,
+            stream: Arc::clone(&stream),
+        });
+        streams.0.insert((id, next), stream);
+        errand
     }
 
-    /// Follows a reader for whom bytes are asked for ahead; others are not remembered.
-    pub(super) fn went_on(&self, id: LogId, from: Offset, next: Offset, bytes: usize) {
-        let mut streams = lock(&self.streams);
-        if let Some(ahead) = streams.0.remove(&(id, from)) {
-            streams.0.insert((id, next), ahead.after(next, bytes));
+    /// Asks for what comes after what was asked for, unless it is in memory.
+    pub(super) fn look_ahead(&self, errand: &LookAhead) {
+        let LookAhead { id, next, stream } = errand;
+        let ahead = *lock(&stream.ahead);
+        let from = ahead.until.max(*next);
+        if let Ok(partition) = self.partition(*id) {
+            let wanted = Bounds {
+                from,
+                end: partition.durable_end(),
+                bytes_max: AHEAD_BYTES.saturating_sub(ahead.bytes),
+            };
+            let (following, until) = self.plan(&partition, wanted).unwrap_or((Vec::new(), from));
+            if !following.last().is_some_and(|last| self.is_cached(last)) {
+                self.ask_for(&following);
+            }
+            let mut ahead = lock(&stream.ahead);
+            ahead.until = ahead.until.max(until);
+            ahead.bytes = ahead.bytes.saturating_add(total_bytes(&following));
         }
+        stream.asking.store(false, Ordering::Relaxed);
     }
 
     /// Remembers where a reader will go on.
     pub(super) fn remember_reader(&self, id: LogId, next: Offset, ahead: Ahead) {
+        let stream = Stream {
+            ahead: Mutex::new(ahead),
+            asking: AtomicBool::new(false),
+        };
         let mut streams = lock(&self.streams);
         if streams.0.len() >= STREAMS_MAX {
             streams.0.clear();
         }
-        streams.0.insert((id, next), ahead);
+        streams.0.insert((id, next), Arc::new(stream));
+    }
+
+    /// Whether the entry's end is in memory, ours or the system's.
+    fn is_cached(&self, entry: &Recent) -> bool {
+        let end = u64::from(entry.at.position.byte) + u64::from(entry.at.bytes.max(1)) - 1;
+        let file = self.opened.files.find(entry.at.position.extent);
+        let read = file.map(|file| file.read_if_cached(end, &mut [0]));
+        entry.cached.is_some() || matches!(read, Some(Ok(true)))
     }
 
     fn ask_for(&self, entries: &[Recent]) {
@@ -130,4 +192,9 @@ impl Core {
             }
         }
     }
+}
+
+fn total_bytes(entries: &[Recent]) -> usize {
+    let bytes = entries.iter().map(|entry| entry.at.bytes);
+    bytes.map(|bytes| usize::try_from(bytes).unwrap_or(0)).sum()
 }

@@ -4,14 +4,14 @@ use std::io;
 
 use bytes::{Bytes, BytesMut};
 use model::{
-    Offset,
+    FileRange, Offset, Piece,
     batch::{BatchHeader, StampedBatch},
 };
 
-use super::Core;
+use super::{Core, lend::Borrowed};
 use crate::{
-    ReadOutcome,
-    entry::{EntryFault, EntryHeader},
+    Lending, ReadOutcome,
+    entry::{EntryFault, EntryHeader, LoneEntry},
     partition::{EntryRef, Recent},
 };
 
@@ -35,7 +35,7 @@ pub(super) struct Bounds {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Memory, ours and the system's: nothing is waited for.
-    Memory,
+    Memory(Lending),
     Disk,
 }
 
@@ -45,6 +45,9 @@ pub(super) struct Gathering {
     reach: Reach,
     /// Something was out of reach.
     is_short: bool,
+    borrowed: Option<Borrowed>,
+    /// The first entry that is lent, if any is.
+    first_lent: Option<EntryRef>,
     outcome: ReadOutcome,
     copied: BytesMut,
 }
@@ -76,6 +79,8 @@ impl Gathering {
             bounds,
             reach,
             is_short: false,
+            borrowed: None,
+            first_lent: None,
             outcome,
             copied: BytesMut::new(),
         }
@@ -145,23 +150,42 @@ impl Gathering {
         more
     }
 
+    /// Takes the batch of an entry that stays in its file; false when the reader has enough.
+    fn take_lent(&mut self, at: EntryRef, entry: &LoneEntry, range: FileRange) -> bool {
+        match self.offer(&entry.batch) {
+            Offer::Before => true,
+            Offer::Full => false,
+            Offer::Taken => {
+                self.flush();
+                self.first_lent.get_or_insert(at);
+                self.outcome.pieces.push(Piece::File(range));
+                true
+            }
+        }
+    }
+
     fn push(&mut self, piece: Bytes) {
         if piece.len() <= COPIED_PIECE_BYTES_MAX {
             self.copied.extend_from_slice(&piece);
         } else {
             self.flush();
-            self.outcome.pieces.push(piece);
+            self.outcome.pieces.push(piece.into());
         }
     }
 
     fn flush(&mut self) {
         if !self.copied.is_empty() {
-            self.outcome.pieces.push(self.copied.split().freeze());
+            let copied = self.copied.split().freeze();
+            self.outcome.pieces.push(copied.into());
         }
     }
 
     pub(super) const fn from(&self) -> Offset {
         self.bounds.from
+    }
+
+    pub(super) const fn first_lent(&self) -> Option<EntryRef> {
+        self.first_lent
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -185,13 +209,35 @@ impl Core {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            let (together, after) = rest.split_at(neighbours(rest).max(1));
+            if gathering.reach == Reach::Memory(Lending::Allowed)
+                && let Some((entry, range)) = self.lend(first.at, &mut gathering.borrowed)
+            {
+                if !gathering.take_lent(first.at, &entry, range) {
+                    return Ok(());
+                }
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
+            let together = self.together(rest, gathering);
+            let (together, after) = rest.split_at(together);
             if !self.gather_read(together, gathering)? {
                 return Ok(());
             }
             rest = after;
         }
         Ok(())
+    }
+
+    /// How many of the first entries one call should read: neighbours, up to the first that can be
+    /// lent.
+    fn together(&self, entries: &[Recent], gathering: &mut Gathering) -> usize {
+        let near = neighbours(entries).max(1);
+        if gathering.reach != Reach::Memory(Lending::Allowed) {
+            return near;
+        }
+        let mut following = entries.iter().take(near).skip(1);
+        let lendable = following.position(|entry| self.can_lend(entry.at, &mut gathering.borrowed));
+        lendable.map_or(near, |before| before + 1)
     }
 
     /// Reads neighbouring entries in one call; false when the reader has enough.
@@ -207,7 +253,7 @@ impl Core {
         let end = last.at.position.byte.saturating_add(last.at.bytes);
         let bytes = match gathering.reach {
             Reach::Disk => self.read_bytes(first.at, end - start).map(Some),
-            Reach::Memory => self.read_bytes_at_once(first.at, end - start),
+            Reach::Memory(_) => self.read_bytes_at_once(first.at, end - start),
         };
         let Some(bytes) = bytes.map_err(GatherError::Io)? else {
             gathering.is_short = true;
@@ -223,6 +269,7 @@ impl Core {
             let slice = bytes.slice(at..at + len);
             let header = self.check_entry(entry.at, &slice);
             let header = header.map_err(|_| damaged)?;
+            self.note_proved(entry.at);
             if !gathering.take_read(&header, &slice) {
                 return Ok(false);
             }
@@ -256,9 +303,9 @@ impl Core {
         let Some(file) = self.opened.files.find(at.position.extent) else {
             return Ok(None);
         };
-        let len = usize::try_from(bytes).map_err(io::Error::other)?;
-        let bytes = file.read_at_once(u64::from(at.position.byte), len)?;
-        Ok(bytes.map(Bytes::from))
+        let mut buffer = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
+        let is_there = file.read_if_cached(u64::from(at.position.byte), &mut buffer)?;
+        Ok(is_there.then(|| buffer.into()))
     }
 }
 

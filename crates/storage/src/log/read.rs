@@ -7,7 +7,7 @@ use super::{
     gather::{Bounds, GatherError, Gathering, Reach},
 };
 use crate::{
-    ExtentSequence, ReadError, ReadOutcome,
+    ExtentSequence, Lending, ReadError, ReadOutcome,
     index::Index,
     locked::lock,
     partition::{EntryRef, Partition, Recent},
@@ -98,10 +98,11 @@ impl Core {
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
-        let mut gathering = Gathering::new(bounds, Reach::Memory);
+        let mut gathering = Gathering::new(bounds, Reach::Memory(lending));
         if from >= bounds.end {
             return Ok(Some(gathering.finish()));
         }
@@ -116,17 +117,23 @@ impl Core {
                 plan_sealed(&index, partition.id, from, bounds, &mut plan)
             }
         };
-        let planned = plan.bytes.min(bounds.bytes_max);
-        if plan.wants(reached, bounds) || self.must_ask_for_more(id, from, planned) {
+        if plan.wants(reached, bounds) {
             return Ok(None);
         }
         // What goes wrong is for the reader that may look at the disk to find out.
         if self.gather(&plan.entries, &mut gathering).is_err() {
             return Ok(None);
         }
-        let served = gathering.finish_whole();
-        if let Some(served) = &served {
-            self.went_on(id, from, served.next, served.bytes);
+        // What died before it was borrowed may be overwritten; from then on it may not.
+        if gathering
+            .first_lent()
+            .is_some_and(|at| is_gone(&partition, at))
+        {
+            return Ok(None);
+        }
+        let mut served = gathering.finish_whole();
+        if let Some(served) = &mut served {
+            served.look_ahead = self.went_on(id, from, served.next, served.bytes);
         }
         Ok(served)
     }

@@ -135,7 +135,9 @@ impl Core {
             opened: Opened {
                 files: Cache::new(options.descriptors_max),
                 indexes: Cache::new(options.indexes_max),
+                proved: Cache::new(options.descriptors_max),
             },
+            loans: Arc::default(),
             queue: Mutex::new(Queue::default()),
             queue_filled: Condvar::new(),
             spares: Mutex::new(spares),

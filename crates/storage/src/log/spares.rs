@@ -105,6 +105,10 @@ impl Core {
     fn reuse(&self, spares: &mut Spares) -> Option<Arc<dyn DiskFile>> {
         let next = log_path(spares.next);
         while let Some(freed) = spares.free.pop_first() {
+            if !self.disk.replaces_pages() {
+                self.remove_free(freed);
+                continue;
+            }
             let path = free_path(freed);
             let reused = self.disk.open_for_blocks(&path).and_then(|file| {
                 if file.bytes()? != self.options.extent_bytes {
@@ -131,7 +135,9 @@ impl Core {
         let mut spares = lock(&self.spares);
         let floor_bytes = self.options.free_space_floor_bytes;
         let scarce = floor_bytes.saturating_add(self.options.extent_bytes);
-        if spares.free.len() >= self.options.reused_extents_max || self.disk.free_bytes()? < scarce
+        if spares.free.len() >= self.options.reused_extents_max
+            || !self.disk.replaces_pages()
+            || self.disk.free_bytes()? < scarce
         {
             return Ok(false);
         }

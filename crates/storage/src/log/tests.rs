@@ -4,6 +4,7 @@
 mod border;
 mod damage;
 mod faults;
+mod lend;
 mod real;
 mod reuse;
 mod search;

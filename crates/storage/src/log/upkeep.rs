@@ -40,12 +40,20 @@ impl Core {
         }
         let reflected = self.extents.scan_from();
         for extent in self.extents.take_dead(reflected) {
+            if self.loans.holds(extent) {
+                self.extents.add_live(extent, 0);
+                continue;
+            }
             if let Err(error) = self.delete(extent) {
                 tracing::error!(%error, extent = extent.0, "delete extent");
                 self.extents.add_live(extent, 0);
             }
         }
         for extent in self.extents.take_new_dead(reflected) {
+            if self.loans.holds(extent) {
+                self.extents.release(extent, 0);
+                continue;
+            }
             if let Err(error) = self.punch(extent) {
                 tracing::warn!(%error, extent = extent.0, "punch holes into extent");
             }
@@ -72,6 +80,7 @@ impl Core {
     fn delete(&self, extent: ExtentSequence) -> io::Result<()> {
         self.opened.files.forget(extent);
         self.opened.indexes.forget(extent);
+        self.opened.proved.forget(extent);
         self.remove_if_there(&index_path(extent))?;
         if self.keep_free(extent)? {
             return Ok(());

@@ -38,6 +38,8 @@ pub(crate) struct LimitSettings {
     pub(crate) incoming_bytes_max: u64,
     pub(crate) outgoing_bytes_max: u64,
     pub(crate) outgoing_bytes_per_connection_max: u64,
+    /// `None` is the system's own sizing.
+    pub(crate) socket_send_buffer_bytes: Option<u64>,
     pub(crate) shutdown_timeout: Duration,
 }
 
@@ -103,6 +105,7 @@ fn read_values(section: &Section<'_>) -> LimitSettings {
         incoming_bytes_max: section.size("incoming_bytes_max"),
         outgoing_bytes_max: section.size("outgoing_bytes_max"),
         outgoing_bytes_per_connection_max: section.size("outgoing_bytes_per_connection_max"),
+        socket_send_buffer_bytes: section.optional_size("socket_send_buffer_bytes"),
         shutdown_timeout: section.duration("shutdown_timeout"),
     }
 }

@@ -118,14 +118,15 @@ fn a_header_cut_short_anywhere_is_refused() {
 
 #[test]
 fn a_response_frame_counts_all_its_chunks() {
-    let body = vec![
+    let body = [
         Bytes::from_static(b"ab"),
         Bytes::new(),
         Bytes::from_static(b"c"),
     ];
+    let body = body.map(Piece::from).to_vec();
     let frame = ResponseFrame::new(ApiKey::Fetch, 12, 7, body);
     assert_eq!(frame.len(), 4 + 4 + 1 + 3);
-    let bytes = frame.into_bytes();
+    let bytes = frame.into_bytes().unwrap();
     assert_eq!(&bytes[..], [0, 0, 0, 8, 0, 0, 0, 7, 0, b'a', b'b', b'c']);
     let mut rest = bytes.slice(LENGTH_BYTES..);
     assert_eq!(take_response_header(&mut rest, ApiKey::Fetch, 12), Ok(7));

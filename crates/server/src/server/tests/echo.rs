@@ -7,14 +7,20 @@
 //! | `n` | no reply is owed |
 //! | `m` | it comes back, and the connection is muted for 50 ms |
 //! | `b` | 256 KiB come back |
+//! | `f` | it comes back, 256 KiB of a file behind it, and it again |
 //! | `d` | it comes back and the connection ends |
 //! | `c` | the connection ends |
 //! | `p` | panic |
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::{
+    fs::File,
+    io::Write,
+    os::fd::{AsFd, BorrowedFd},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 
 use bytes::Bytes;
-use model::Now;
+use model::{FileRange, LentFile, Now, Piece};
 use tokio::sync::{Semaphore, watch};
 
 use super::*;
@@ -94,6 +100,7 @@ impl Session for EchoSession {
                 ..reply
             }),
             Some(b'b') => Staged::Ready(self::reply(Bytes::from(vec![b'b'; BIG_REPLY_BYTES]))),
+            Some(b'f') => Staged::Ready(reply_with_file(&frame)),
             Some(b'd') => Staged::Ready(Reply {
                 close: Some("asked to, after a reply".to_owned()),
                 ..reply
@@ -124,8 +131,45 @@ impl EchoSession {
 
 fn reply(body: Bytes) -> Reply {
     let length = u32::try_from(body.len()).unwrap();
+    let length = Bytes::copy_from_slice(&length.to_be_bytes());
     Reply {
-        chunks: vec![Bytes::copy_from_slice(&length.to_be_bytes()), body],
+        chunks: vec![length.into(), body.into()],
+        ..Reply::default()
+    }
+}
+
+/// What [`reply_with_file`] sends out of the file.
+pub(super) fn in_file() -> Vec<u8> {
+    let numbers = 0..u32::try_from(BIG_REPLY_BYTES / 4).unwrap();
+    numbers.flat_map(u32::to_le_bytes).collect()
+}
+
+struct Temporary(File);
+
+impl AsFd for Temporary {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl LentFile for Temporary {}
+
+fn reply_with_file(frame: &Bytes) -> Reply {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"not this").unwrap();
+    file.write_all(&in_file()).unwrap();
+    file.write_all(b"nor this").unwrap();
+    let lent: Arc<dyn LentFile> = Arc::new(Temporary(file));
+    // Two ranges, one after the other.
+    let parts = [(8, 100), (108, BIG_REPLY_BYTES - 100)];
+    let parts = parts.map(|(at, len)| Piece::File(FileRange::new(Arc::clone(&lent), at, len)));
+    let length = u32::try_from(2 * frame.len() + BIG_REPLY_BYTES).unwrap();
+    let mut chunks = vec![Bytes::copy_from_slice(&length.to_be_bytes()).into()];
+    chunks.push(frame.clone().into());
+    chunks.extend(parts);
+    chunks.push(frame.clone().into());
+    Reply {
+        chunks,
         ..Reply::default()
     }
 }

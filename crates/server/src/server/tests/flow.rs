@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{
-    echo::{BIG_REPLY_BYTES, FRAME_BYTES_MAX, MUTE},
+    echo::{BIG_REPLY_BYTES, FRAME_BYTES_MAX, MUTE, in_file},
     *,
 };
 
@@ -225,4 +225,31 @@ async fn shutdown_cuts_off_what_does_not_end_in_time() {
     let drained = within(world.running.shutdown(Duration::from_millis(50))).await;
     assert_eq!(drained.cut_count, 1);
     closed(&mut stream).await;
+}
+
+#[tokio::test]
+async fn what_lies_in_a_file_is_sent_in_its_place_among_the_rest() {
+    let world = World::plain(Limits::default());
+    let mut stream = world.connect().await;
+    let expected = [b"f1", in_file().as_slice(), b"f1"].concat();
+    // The second waits behind the first, which is larger than what the socket takes at once.
+    for _ in 0..20 {
+        send(&mut stream, b"f1").await;
+    }
+    for _ in 0..20 {
+        assert!(receive(&mut stream).await == expected);
+    }
+    world.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_gets_all_of_a_file() {
+    let world = World::plain(Limits::default());
+    let mut stream = world.connect().await;
+    send(&mut stream, b"f").await;
+    let mut got = vec![0; 4 + 2 + BIG_REPLY_BYTES];
+    for piece in got.chunks_mut(10_007) {
+        within(stream.read_exact(piece)).await.unwrap();
+    }
+    assert!(got.get(5..got.len() - 1) == Some(in_file().as_slice()));
 }

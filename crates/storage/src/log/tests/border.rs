@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use model::{
-    LeaderEpoch, LogId, Offset, Timestamp,
+    LeaderEpoch, LogId, Offset, Piece, Timestamp,
     batch::{Attributes, Batch, BatchBuilder, NewRecord},
 };
 
 use super::support::*;
 use crate::{
-    AppendError, ExtentSequence, OpenError, Options, ReadError, TimestampMatch,
+    AppendError, ExtentSequence, Lending, OpenError, Options, ReadError, TimestampMatch,
     disk::{Disk, SimulatedDisk},
     extent::log_path,
     log::Core,
@@ -79,13 +79,16 @@ fn offsets_outside_the_partition_are_named_as_such() {
 fn a_cached_read_gives_what_a_read_gives_or_nothing() {
     let (_disk, log) = filled();
     let cached = |from| {
-        log.read_at_once(ID, Offset(from), EVERYTHING, PLENTY)
+        log.read_at_once(ID, Offset(from), EVERYTHING, PLENTY, Lending::Never)
             .unwrap()
     };
     assert!(cached(0).is_none(), "the first entry was put out of memory");
     let outcome = cached(8).unwrap();
     let read = log.read(ID, Offset(8), EVERYTHING, PLENTY).unwrap();
-    assert_eq!(outcome.pieces.concat(), read.pieces.concat());
+    assert_eq!(
+        Piece::join(&outcome.pieces).unwrap(),
+        Piece::join(&read.pieces).unwrap()
+    );
     assert_eq!(outcome.next, Offset(12));
     assert_eq!(
         cached(12).unwrap().batches,

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use model::{
-    LeaderEpoch, LogId, Offset, Timestamp,
+    LeaderEpoch, LogId, Offset, Piece, Timestamp,
     batch::{Batch, BatchBuilder, NewRecord, StampedBatch, split},
 };
 
@@ -118,7 +118,7 @@ impl Core {
             if outcome.batches == 0 {
                 return Ok(batches);
             }
-            let all: Bytes = outcome.pieces.concat().into();
+            let all: Bytes = Piece::join(&outcome.pieces).unwrap();
             assert_eq!(all.len(), outcome.bytes);
             let before = batches.len();
             batches.extend(split(all).map(|(_, bytes)| bytes));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use model::{
-    LeaderEpoch, LogId, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp,
+    LeaderEpoch, LogId, Offset, Piece, ProducerEpoch, ProducerId, Sequence, Timestamp,
     batch::{Batch, BatchBuilder, NewRecord, StampedBatch},
 };
 use proptest::prelude::*;
@@ -409,7 +409,7 @@ impl World {
             match self.core.read(id, next, EVERYTHING, 1000) {
                 Ok(outcome) => {
                     assert!(outcome.next > next, "nothing is skipped silently");
-                    let bytes: Bytes = outcome.pieces.concat().into();
+                    let bytes: Bytes = Piece::join(&outcome.pieces).unwrap();
                     for (header, batch) in model::batch::split(bytes) {
                         let base = header.base_offset;
                         let same = expected.batches.iter().find(|(at, _)| *at == base);

@@ -87,7 +87,7 @@ pub(super) const STORAGE: Table = Table {
             "4",
             START,
             "Data files that retention or deletion freed, kept to become the next ones, at most: \
-             overwriting is quicker than writing a new file.",
+             overwriting is quicker than writing a new file. None with `direct_writes = false`.",
         ),
         literal(
             "direct_writes",

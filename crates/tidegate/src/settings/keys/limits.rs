@@ -227,6 +227,16 @@ pub(super) const LIMITS: Table = Table {
             "Bytes of replies waiting on one connection before it is not read any more.",
         ),
         literal(
+            "socket_send_buffer_bytes",
+            Kind::SizeOrUnlimited,
+            "\"256KiB\"",
+            START,
+            "What the system holds of one connection's replies. While that fits into the \
+             processor's cache a fetch costs half. A distant client gets about twice this much in a \
+             round trip: for those raise it (and `net.core.wmem_max`), or say \"unlimited\" to leave \
+             the size to the system.",
+        ),
+        literal(
             "shutdown_timeout",
             Kind::Duration,
             "\"30s\"",

@@ -1,0 +1,137 @@
+//! Lending: what a reader may leave in its file, and what that keeps as it is.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use model::{LogId, Offset, Piece};
+use rustix::fd::BorrowedFd;
+
+use super::{
+    real::{Gate, options},
+    support::*,
+};
+use crate::{ExtentSequence, Lending, Log, Options, ReadOutcome, extent::log_path};
+
+const ID: LogId = LogId(1);
+const OTHER: LogId = LogId(2);
+const BATCHES: i64 = 40;
+
+/// Extents of some batches each, nothing in memory.
+fn small() -> Options {
+    Options {
+        tail_cache_bytes: 0,
+        extent_bytes: 256 << 10,
+        ..options()
+    }
+}
+
+/// Large and small batches of two partitions in turn, all durable.
+fn fill(log: &Log) {
+    let gate = Arc::new(Gate::default());
+    for id in [ID, OTHER] {
+        log.create(id);
+    }
+    for round in 0..BATCHES {
+        for id in [ID, OTHER] {
+            let padding = if round % 4 == 3 { 500 } else { 20_000 };
+            let batch = batch(Offset(round), 1, round, padding);
+            log.append(id, vec![batch], gate.ticket()).unwrap();
+        }
+    }
+    gate.wait();
+}
+
+fn read_range(file: BorrowedFd<'_>, at: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    assert_eq!(rustix::io::pread(file, &mut bytes, at).unwrap(), len);
+    bytes
+}
+
+/// All bytes, wherever they are.
+fn bytes(outcome: &ReadOutcome) -> BytesMut {
+    let mut all = BytesMut::new();
+    for piece in &outcome.pieces {
+        match piece {
+            Piece::Memory(bytes) => all.extend_from_slice(bytes),
+            Piece::File(range) => {
+                all.extend(read_range(range.file().as_fd(), range.at(), range.len()));
+            }
+        }
+    }
+    all
+}
+
+fn lent_count(outcome: &ReadOutcome) -> usize {
+    let lent = outcome
+        .pieces
+        .iter()
+        .filter(|piece| piece.memory().is_none());
+    lent.count()
+}
+
+#[test]
+fn large_batches_are_lent_once_they_were_proved() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), small()).unwrap();
+    fill(&log);
+    let at_once = |from, bytes_max, lending| {
+        let read = log.read_at_once(ID, from, EVERYTHING, bytes_max, lending);
+        read.unwrap()
+    };
+    if let Some(first) = at_once(Offset(0), PLENTY, Lending::Allowed) {
+        assert_eq!(lent_count(&first), 0, "nothing was proved yet");
+    }
+    for from in (0..BATCHES).map(Offset) {
+        log.read(ID, from, EVERYTHING, 1).unwrap();
+    }
+    for from in (0..BATCHES).map(Offset) {
+        for bytes_max in [1, 30_000, 100_000] {
+            let whole = log.read(ID, from, EVERYTHING, bytes_max).unwrap();
+            let Some(copied) = at_once(from, bytes_max, Lending::Never) else {
+                // The file system cannot say what is in memory: then nothing is lent, ever.
+                assert_eq!(
+                    at_once(from, bytes_max, Lending::Allowed).map(|read| read.bytes),
+                    None
+                );
+                continue;
+            };
+            assert_eq!(lent_count(&copied), 0);
+            let lent = at_once(from, bytes_max, Lending::Allowed).unwrap();
+            assert_eq!(
+                (lent.next, lent.bytes, lent.records),
+                (whole.next, whole.bytes, whole.records)
+            );
+            assert!(bytes(&lent) == bytes(&whole), "{from} {bytes_max}");
+            let large = (from.0..lent.next.0).filter(|offset| offset % 4 != 3);
+            assert_eq!(lent_count(&lent), large.count(), "{from} {bytes_max}");
+        }
+    }
+}
+
+#[test]
+fn an_extent_that_is_lent_is_neither_punched_nor_deleted() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), small()).unwrap();
+    fill(&log);
+    let extent = ExtentSequence(1);
+    let path = dir.path().join(log_path(extent));
+    log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let mut borrowed = None;
+    assert!(log.core.borrow(extent, &mut borrowed).is_some());
+    let upkeep = || {
+        log.core.step_upkeep();
+        log.checkpoint(&no_snapshot).unwrap();
+        log.core.step_upkeep();
+    };
+    let gate = Arc::new(Gate::default());
+    for id in [ID, OTHER] {
+        log.trim(id, Offset(BATCHES), gate.ticket());
+        gate.wait();
+        upkeep();
+        assert!(std::fs::read(&path).unwrap() == before, "after {id:?}");
+    }
+    drop(borrowed);
+    upkeep();
+    assert!(!path.exists(), "it was given back");
+}
