@@ -6,6 +6,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+/// How the broker is linked where it ships; the image is built by the same file.
+const STATIC: &str = ".cargo/static.toml";
+
 /// The folders that the tasks work in.
 pub(crate) struct Folders {
     pub(crate) workspace: PathBuf,
@@ -40,17 +43,14 @@ impl Folders {
 
     /// Builds packages as the broker is shipped, linked statically; false if they don't build.
     pub(crate) fn build_static(&self, profile: &str, packages: &[&str]) -> Result<bool> {
-        let host = host()?;
-        // With a target named, the flag spares build scripts and macros, which can't be static.
-        let mut command = self.cargo(&["build", "--profile", profile, "--target", &host]);
+        let mut command = self.cargo(&["build", "--config", STATIC, "--profile", profile]);
         for package in packages {
             command.args(["--package", package]);
         }
-        let variable = host.to_uppercase().replace('-', "_");
-        command.env(
-            format!("CARGO_TARGET_{variable}_RUSTFLAGS"),
-            "-C target-feature=+crt-static",
-        );
+        // Either would replace the flags, and the broker would not be the one that ships.
+        for variable in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS"] {
+            command.env_remove(variable);
+        }
         Ok(command.status().context("start cargo")?.success())
     }
 

@@ -124,6 +124,14 @@ impl Setting {
         Ok(server)
     }
 
+    /// The same, broken in, with a topic of six partitions.
+    pub(super) fn start_with_topic(&self, kind: Kind) -> Result<Server> {
+        let server = self.start(kind)?;
+        self.break_in(&server)?;
+        self.create(&server, "bench", 6)?;
+        Ok(server)
+    }
+
     pub(super) fn load<'a>(&'a self, server: &'a Server, mode: &str) -> Client<'a> {
         Client::load(self, server, mode)
     }

@@ -96,6 +96,14 @@ impl Metrics {
         }
     }
 
+    /// A run beside another one on the same server: with the ratio of a number to the other's.
+    pub(super) fn beside(&self, other: &Self, ratio: &str, number: &str) -> Self {
+        let mut metrics = self.clone();
+        metrics.divide(ratio, self.value(number), other.value(number));
+        metrics.add_faults(&[self, other]);
+        metrics
+    }
+
     /// What went wrong in any of the runs.
     pub(super) fn add_faults(&mut self, runs: &[&Self]) {
         let faults = runs.iter().filter_map(|run| run.value("faults"));

@@ -3,6 +3,7 @@
 
 mod edges;
 mod places;
+mod shipped;
 mod sources;
 
 use sources::Source;

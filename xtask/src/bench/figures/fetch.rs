@@ -6,7 +6,7 @@ use crate::bench::client::Client;
 use crate::bench::figure::{Bound, Driver, Figure, Goal, Setting};
 use crate::bench::machine;
 use crate::bench::metrics::Metrics;
-use crate::bench::server::Kind;
+use crate::bench::server::{Kind, Server};
 
 const HEADLINE: [&str; 2] = ["records_per_s", "cpu_s_per_gb"];
 const GOALS: [Goal; 2] = [
@@ -29,8 +29,7 @@ pub(super) const FIGURES: [Figure; 4] = [
         goals: &GOALS,
         run: |setting, kind| {
             let server = setting.start(kind)?;
-            let bytes = setting.sized(CACHED_BYTES, SMOKE_BYTES);
-            setting.fill(&server, "bench", bytes)?;
+            fill_cache(setting, &server)?;
             setting.load(&server, "fetch").run()
         },
     },
@@ -43,9 +42,8 @@ pub(super) const FIGURES: [Figure; 4] = [
         goals: &GOALS,
         run: |setting, kind| {
             let server = setting.start(kind)?;
-            let bytes = setting.sized(CACHED_BYTES, SMOKE_BYTES);
             setting.break_in(&server)?;
-            setting.fill(&server, "bench", bytes)?;
+            fill_cache(setting, &server)?;
             let client = Client::librdkafka(setting, &server, "consume");
             client.set("--partitions", 6).record_bytes(1024).run()
         },
@@ -59,9 +57,8 @@ pub(super) const FIGURES: [Figure; 4] = [
         goals: &[],
         run: |setting, kind| {
             let server = setting.start(kind)?;
-            let bytes = setting.sized(CACHED_BYTES, SMOKE_BYTES);
             setting.break_in(&server)?;
-            setting.fill(&server, "bench", bytes)?;
+            let bytes = fill_cache(setting, &server)?;
             Client::java_consumer(setting, &server, bytes / 1024)?.run()
         },
     },
@@ -78,6 +75,13 @@ pub(super) const FIGURES: [Figure; 4] = [
         run: cold,
     },
 ];
+
+/// Fills a topic of six partitions with what stays in the page cache, and says how many bytes.
+pub(super) fn fill_cache(setting: &Setting, server: &Server) -> Result<u64> {
+    let bytes = setting.sized(CACHED_BYTES, SMOKE_BYTES);
+    setting.fill(server, "bench", bytes)?;
+    Ok(bytes)
+}
 
 fn cold(setting: &Setting, kind: Kind) -> Result<Metrics> {
     let server = setting.start(kind)?;

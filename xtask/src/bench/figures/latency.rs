@@ -65,12 +65,9 @@ pub(super) const FIGURES: [Figure; 6] = [
         headline: &["p99_ms", "one_p99_ms"],
         goals: &[Goal::own("p99_over_one", Bound::AtMost(1.5))],
         run: |setting, kind| {
-            let server = setting.start(kind)?;
-            // What comes first on a fresh server would pay for it alone.
-            setting.break_in(&server)?;
-            let one = spread(setting, &server, "one", 1)?;
-            let many = spread(setting, &server, "many", setting.sized(1000, 100))?;
-            Ok(compared(&one, &many))
+            one_and_many(setting, kind, |server, topic, partitions| {
+                spread(setting, server, topic, partitions)
+            })
         },
     },
     Figure {
@@ -81,19 +78,15 @@ pub(super) const FIGURES: [Figure; 6] = [
         headline: &["p99_ms", "one_p99_ms"],
         goals: &[Goal::own("p99_over_one", Bound::AtMost(1.5))],
         run: |setting, kind| {
-            let server = setting.start(kind)?;
-            setting.break_in(&server)?;
-            let run = |topic: &str, partitions: u64| {
-                setting.create(&server, topic, partitions)?;
-                let client = Client::librdkafka(setting, &server, "produce");
+            one_and_many(setting, kind, |server, topic, partitions| {
+                setting.create(server, topic, partitions)?;
+                let client = Client::librdkafka(setting, server, "produce");
                 let client = client.set("--topic", topic).set("--partitions", partitions);
                 client
                     .set("--rate", SPREAD_RATE)
                     .set("--linger-ms", 0)
                     .run()
-            };
-            let one = run("one", 1)?;
-            Ok(compared(&one, &run("many", setting.sized(1000, 100))?))
+            })
         },
     },
 ];
@@ -105,12 +98,27 @@ fn end_to_end(setting: &Setting, kind: Kind, rate: u32) -> Result<Metrics> {
 }
 
 fn end_to_end_librdkafka(setting: &Setting, kind: Kind, rate: u32) -> Result<Metrics> {
-    let server = setting.start(kind)?;
-    setting.break_in(&server)?;
-    setting.create(&server, "bench", 6)?;
+    let server = setting.start_with_topic(kind)?;
     let client = Client::librdkafka(setting, &server, "end-to-end");
     let client = client.set("--partitions", 6).set("--rate", rate);
     client.set("--linger-ms", 0).run()
+}
+
+/// One partition, then very many on the same server.
+fn one_and_many(
+    setting: &Setting,
+    kind: Kind,
+    spread: impl Fn(&Server, &str, u64) -> Result<Metrics>,
+) -> Result<Metrics> {
+    let server = setting.start(kind)?;
+    // What comes first on a fresh server would pay for it alone.
+    setting.break_in(&server)?;
+    let one = spread(&server, "one", 1)?;
+    let many = spread(&server, "many", setting.sized(1000, 100))?;
+    let mut metrics = many.beside(&one, "p99_over_one", "produce_p99_ms");
+    metrics.take("p99_ms", &many, "produce_p99_ms");
+    metrics.take("one_p99_ms", &one, "produce_p99_ms");
+    Ok(metrics)
 }
 
 /// Every record in a batch and a request of its own, to the next partition in turn.
@@ -125,17 +133,4 @@ pub(super) fn spread(
     let client = client.set("--partitions", partitions);
     let client = client.set("--rate", SPREAD_RATE).set("--batch-bytes", 1024);
     client.set("--in-flight", 1000).run()
-}
-
-fn compared(one: &Metrics, many: &Metrics) -> Metrics {
-    let mut metrics = many.clone();
-    metrics.take("p99_ms", many, "produce_p99_ms");
-    metrics.take("one_p99_ms", one, "produce_p99_ms");
-    metrics.divide(
-        "p99_over_one",
-        many.value("produce_p99_ms"),
-        one.value("produce_p99_ms"),
-    );
-    metrics.add_faults(&[one, many]);
-    metrics
 }

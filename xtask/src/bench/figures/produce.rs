@@ -5,9 +5,16 @@ use anyhow::Result;
 use crate::bench::client::Client;
 use crate::bench::figure::{Bound, Driver, Figure, Goal, Setting};
 use crate::bench::metrics::Metrics;
-use crate::bench::server::{Kind, Server};
+use crate::bench::server::Kind;
 
 const HEADLINE: [&str; 2] = ["records_per_s", "cpu_s_per_gb"];
+/// Of small records the number counts, not the bytes.
+const SMALL_HEADLINE: [&str; 2] = ["records_per_s", "cpu_s_per_million_records"];
+const SMALL_GOALS: [Goal; 1] = [Goal::to(
+    Kind::Kafka,
+    "cpu_s_per_million_records",
+    Bound::AtMost(0.4),
+)];
 
 pub(super) const FIGURES: [Figure; 8] = [
     Figure {
@@ -21,12 +28,7 @@ pub(super) const FIGURES: [Figure; 8] = [
             Goal::to(Kind::KafkaSynced, "records_per_s", Bound::AtLeast(2.8)),
             Goal::to(Kind::Kafka, "cpu_s_per_gb", Bound::AtMost(0.4)),
         ],
-        run: |setting, kind| {
-            let server = setting.start(kind)?;
-            setting.break_in(&server)?;
-            setting.create(&server, "bench", 6)?;
-            librdkafka(setting, &server).record_bytes(1024).run()
-        },
+        run: |setting, kind| librdkafka(setting, kind, 1024),
     },
     Figure {
         name: "produce-raw",
@@ -68,12 +70,8 @@ pub(super) const FIGURES: [Figure; 8] = [
         about: "100 B records, 6 partitions, acks=all, batches of 16 KiB made in advance",
         driver: Driver::Load,
         rivals: &[Kind::Kafka, Kind::Floor],
-        headline: &["records_per_s", "cpu_s_per_million_records"],
-        goals: &[Goal::to(
-            Kind::Kafka,
-            "cpu_s_per_million_records",
-            Bound::AtMost(0.4),
-        )],
+        headline: &SMALL_HEADLINE,
+        goals: &SMALL_GOALS,
         run: |setting, kind| {
             raw(setting, kind, |load| {
                 load.set("--batch-bytes", 16 << 10)
@@ -86,18 +84,9 @@ pub(super) const FIGURES: [Figure; 8] = [
         about: "100 B records, 6 partitions, acks=all, librdkafka with linger 5 ms",
         driver: Driver::Librdkafka,
         rivals: &[Kind::Kafka],
-        headline: &["records_per_s", "cpu_s_per_million_records"],
-        goals: &[Goal::to(
-            Kind::Kafka,
-            "cpu_s_per_million_records",
-            Bound::AtMost(0.4),
-        )],
-        run: |setting, kind| {
-            let server = setting.start(kind)?;
-            setting.break_in(&server)?;
-            setting.create(&server, "bench", 6)?;
-            librdkafka(setting, &server).record_bytes(100).run()
-        },
+        headline: &SMALL_HEADLINE,
+        goals: &SMALL_GOALS,
+        run: |setting, kind| librdkafka(setting, kind, 100),
     },
     Figure {
         name: "produce-idempotent",
@@ -127,9 +116,11 @@ pub(super) const FIGURES: [Figure; 8] = [
     },
 ];
 
-fn librdkafka<'a>(setting: &'a Setting, server: &'a Server) -> Client<'a> {
-    let client = Client::librdkafka(setting, server, "produce");
-    client.set("--partitions", 6).set("--linger-ms", 5)
+fn librdkafka(setting: &Setting, kind: Kind, record_bytes: u32) -> Result<Metrics> {
+    let server = setting.start_with_topic(kind)?;
+    let client = Client::librdkafka(setting, &server, "produce");
+    let client = client.set("--partitions", 6).set("--linger-ms", 5);
+    client.record_bytes(record_bytes).run()
 }
 
 fn raw(
@@ -142,9 +133,7 @@ fn raw(
 }
 
 fn java(setting: &Setting, kind: Kind) -> Result<Metrics> {
-    let server = setting.start(kind)?;
-    setting.break_in(&server)?;
-    setting.create(&server, "bench", 6)?;
+    let server = setting.start_with_topic(kind)?;
     // The class counts records, not seconds.
     Client::java_producer(setting, &server, setting.records(300_000))?.run()
 }

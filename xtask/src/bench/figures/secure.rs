@@ -2,7 +2,9 @@
 
 use anyhow::Result;
 
-use crate::bench::figure::{Bound, Driver, Figure, Goal, Setting};
+use super::fetch::fill_cache;
+use crate::bench::client::Client;
+use crate::bench::figure::{Bound, Driver, Figure, Goal};
 use crate::bench::metrics::Metrics;
 use crate::bench::server::Kind;
 
@@ -22,14 +24,12 @@ pub(super) const FIGURES: [Figure; 2] = [
         goals: &GOALS,
         run: |setting, kind| {
             let server = setting.start(kind)?;
-            let client = |topic| {
+            plain_and_secure(|topic| {
                 let client = setting.load(&server, "produce").set("--topic", topic);
                 client
                     .set("--batch-bytes", 256 << 10)
                     .set("--connections", 2)
-            };
-            let plain = client("plain").run()?;
-            Ok(compared(&plain, &client("secure").secure()?.run()?))
+            })
         },
     },
     Figure {
@@ -39,27 +39,20 @@ pub(super) const FIGURES: [Figure; 2] = [
         rivals: &[Kind::Kafka],
         headline: &HEADLINE,
         goals: &GOALS,
-        run: fetch,
+        run: |setting, kind| {
+            let server = setting.start(kind)?;
+            fill_cache(setting, &server)?;
+            plain_and_secure(|_| setting.load(&server, "fetch").set("--connections", 2))
+        },
     },
 ];
 
-fn fetch(setting: &Setting, kind: Kind) -> Result<Metrics> {
-    let server = setting.start(kind)?;
-    setting.fill(&server, "bench", setting.sized(2 << 30, 64 << 20))?;
-    let client = || setting.load(&server, "fetch").set("--connections", 2);
-    let plain = client().run()?;
-    Ok(compared(&plain, &client().secure()?.run()?))
-}
-
-fn compared(plain: &Metrics, secure: &Metrics) -> Metrics {
-    let mut metrics = secure.clone();
-    metrics.take("plain_records_per_s", plain, "records_per_s");
-    metrics.take("plain_cpu_s_per_gb", plain, "cpu_s_per_gb");
-    metrics.divide(
-        "tls_over_plain",
-        secure.value("records_per_s"),
-        plain.value("records_per_s"),
-    );
-    metrics.add_faults(&[plain, secure]);
-    metrics
+/// The same client twice: it is told the topic to make for itself, if it makes one.
+fn plain_and_secure<'a>(client: impl Fn(&str) -> Client<'a>) -> Result<Metrics> {
+    let plain = client("plain").run()?;
+    let secure = client("secure").secure()?.run()?;
+    let mut metrics = secure.beside(&plain, "tls_over_plain", "records_per_s");
+    metrics.take("plain_records_per_s", &plain, "records_per_s");
+    metrics.take("plain_cpu_s_per_gb", &plain, "cpu_s_per_gb");
+    Ok(metrics)
 }

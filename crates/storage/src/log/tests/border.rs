@@ -19,13 +19,8 @@ const ID: LogId = LogId(5);
 
 /// Six batches of two records, about 250 bytes each; the first ones are out of the cache.
 fn filled() -> (SimulatedDisk, Core) {
-    let disk = SimulatedDisk::new(1 << 20, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    for _ in 0..6 {
-        log.append_one(ID, 2, 150).1.unwrap();
-        log.settle();
-    }
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 2, 150); 6]);
     (disk, log)
 }
 
@@ -197,9 +192,7 @@ fn options_and_formats_that_cannot_be_are_refused() {
 
 #[test]
 fn a_search_by_time_honours_the_brokers_time_and_hands_compressed_batches_on() {
-    let disk = SimulatedDisk::new(1 << 20, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (_disk, log) = log_with(&[ID]);
     let mut builder = BatchBuilder::default();
     for time in [50, 20] {
         builder.push(NewRecord {
@@ -253,8 +246,7 @@ fn a_reader_that_goes_on_has_its_next_bytes_asked_for_once() {
     log.settle();
     let other = LogId(8);
     log.create(other);
-    log.append_one(other, 1, 2000).1.unwrap();
-    log.settle();
+    log.commit_each(&[(other, 1, 2000)]);
     let _recovery = disk.take_advised();
     let one = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
     assert_eq!(

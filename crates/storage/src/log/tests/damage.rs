@@ -6,125 +6,99 @@ use model::{LogId, Offset};
 
 use super::support::*;
 use crate::{
-    Damage, OpenError, ReadError,
+    Damage, OpenError, ReadError, Recovery,
     disk::{Disk, SimulatedDisk},
     extent::{index_path, log_path},
     log::Core,
-    position::ExtentSequence,
+    partition::EntryRef,
+    position::{ExtentSequence, Position},
 };
 
 const ID: LogId = LogId(5);
 const OTHER: LogId = LogId(6);
-const DISK_BYTES: u64 = 1 << 20;
+
+/// An entry of [`ID`], counted from the first one whose place is in memory.
+fn entry(log: &Core, index: usize) -> EntryRef {
+    log.partition(ID).unwrap().lock().recent[index].at
+}
+
+/// Flips a bit in the records of an entry's last batch.
+fn hurt(disk: &SimulatedDisk, entry: EntryRef) {
+    let byte = usize::try_from(entry.position.byte + entry.bytes - 20).unwrap();
+    disk.flip_bit(&log_path(entry.position.extent), byte, 3);
+}
+
+fn lost(from: i64, until: i64) -> Damage {
+    let (from, until) = (Offset(from), Offset(until));
+    Damage::LostOffsets {
+        id: ID,
+        from,
+        until,
+    }
+}
+
+/// What was set aside at a start.
+fn quarantined(recovery: &Recovery) -> Vec<Position> {
+    let damages = recovery.damages.iter();
+    let places = damages.filter_map(|damage| match damage {
+        Damage::Quarantined { at, .. } => Some(*at),
+        _ => None,
+    });
+    places.collect()
+}
+
+/// Where a read from there ends, or the damaged offsets that it meets.
+fn read(log: &Core, from: i64) -> Result<i64, (i64, i64)> {
+    match log.read(ID, Offset(from), EVERYTHING, PLENTY) {
+        Ok(outcome) => Ok(outcome.next.0),
+        Err(ReadError::Damaged { from, until }) => Err((from.0, until.0)),
+        Err(error) => panic!("{error}"),
+    }
+}
 
 #[test]
 fn a_flipped_bit_in_a_synced_entry_is_quarantined_and_reading_it_is_an_error() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    log.create(OTHER);
-    for _ in 0..3 {
-        log.append_one(ID, 2, 40).1.unwrap();
-        log.settle();
-        log.append_one(OTHER, 1, 40).1.unwrap();
-        log.settle();
-    }
-    let hurt = log.partition(ID).unwrap().lock().recent[1].at;
+    let (disk, log) = log_with(&[ID, OTHER]);
+    log.commit_each(&[(ID, 2, 40), (OTHER, 1, 40)].repeat(3));
+    let second = entry(&log, 1);
     disk.crash();
-    // Inside the records of the second batch.
-    let byte = usize::try_from(hurt.position.byte + hurt.bytes - 20).unwrap();
-    disk.flip_bit(&log_path(hurt.position.extent), byte, 3);
+    hurt(&disk, second);
     let (log, recovery) = open(&disk);
-    let (from, until) = (Offset(2), Offset(4));
-    assert!(recovery.damages.contains(&Damage::LostOffsets {
-        id: ID,
-        from,
-        until
-    }));
-    let quarantined =
-        |damage: &Damage| matches!(damage, Damage::Quarantined { at, .. } if *at == hurt.position);
-    assert!(
-        recovery.damages.iter().any(quarantined),
-        "{:?}",
-        recovery.damages
-    );
+    assert!(recovery.damages.contains(&lost(2, 4)));
+    assert_eq!(quarantined(&recovery), [second.position]);
     assert!(!recovery.clean);
     assert_eq!(log.read_all(OTHER, PLENTY).unwrap().len(), 3);
-    let before = log.read(ID, Offset(0), EVERYTHING, PLENTY).unwrap();
-    assert_eq!(before.next, Offset(2));
-    let damaged = log.read(ID, Offset(2), EVERYTHING, PLENTY);
-    assert!(matches!(
-        damaged,
-        Err(ReadError::Damaged {
-            until: Offset(4),
-            ..
-        })
-    ));
-    assert_eq!(
-        log.read(ID, Offset(4), EVERYTHING, PLENTY).unwrap().next,
-        Offset(6)
-    );
+    assert_eq!(read(&log, 0), Ok(2));
+    assert_eq!(read(&log, 2), Err((2, 4)));
+    assert_eq!(read(&log, 4), Ok(6));
 }
 
 #[test]
 fn a_damaged_header_loses_only_what_it_covers() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    for _ in 0..3 {
-        log.append_one(ID, 2, 40).1.unwrap();
-        log.settle();
-    }
-    let hurt = log.partition(ID).unwrap().lock().recent[1].at;
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 2, 40); 3]);
+    let Position { extent, byte } = entry(&log, 1).position;
     disk.crash();
-    let byte = usize::try_from(hurt.position.byte).unwrap() + 26;
-    disk.flip_bit(&log_path(hurt.position.extent), byte, 0);
+    let byte = usize::try_from(byte).unwrap() + 26;
+    disk.flip_bit(&log_path(extent), byte, 0);
     let (log, recovery) = open(&disk);
-    let (from, until) = (Offset(2), Offset(4));
-    assert!(recovery.damages.contains(&Damage::LostOffsets {
-        id: ID,
-        from,
-        until
-    }));
-    assert!(matches!(
-        log.read(ID, Offset(3), EVERYTHING, PLENTY),
-        Err(ReadError::Damaged { .. })
-    ));
+    assert!(recovery.damages.contains(&lost(2, 4)));
+    assert_eq!(read(&log, 3), Err((3, 4)));
 }
 
 #[test]
 fn damage_that_is_met_while_reading_is_an_error_and_not_wrong_bytes() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    for _ in 0..12 {
-        log.append_one(ID, 1, 700).1.unwrap();
-        log.settle();
-    }
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 1, 700); 12]);
     disk.flip_bit(&log_path(ExtentSequence(1)), 64 + 64 + 61 + 300, 0);
-    let error = log.read(ID, Offset(0), EVERYTHING, PLENTY).unwrap_err();
-    assert!(matches!(
-        error,
-        ReadError::Damaged {
-            from: Offset(0),
-            until: Offset(1)
-        }
-    ));
-    assert_eq!(
-        log.read(ID, Offset(1), EVERYTHING, 1).unwrap().next,
-        Offset(2)
-    );
+    assert_eq!(read(&log, 0), Err((0, 1)));
+    assert_eq!(read(&log, 1), Ok(12));
 }
 
 #[test]
 fn a_damaged_or_missing_index_is_built_again() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    for _ in 0..20 {
-        log.append_one(ID, 1, 700).1.unwrap();
-        log.settle();
-    }
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 1, 700); 20]);
     let expected = log.read_all(ID, PLENTY).unwrap();
     log.refuse_appends();
     log.checkpoint(&no_snapshot).unwrap();
@@ -139,13 +113,8 @@ fn a_damaged_or_missing_index_is_built_again() {
 
 #[test]
 fn a_damaged_manifest_costs_a_full_scan_and_snapshots_but_no_data() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    for _ in 0..20 {
-        log.append_one(ID, 1, 700).1.unwrap();
-        log.settle();
-    }
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 1, 700); 20]);
     let note = Note::default();
     log.trim(ID, Offset(9), note.boxed());
     log.settle();
@@ -163,36 +132,22 @@ fn a_damaged_manifest_costs_a_full_scan_and_snapshots_but_no_data() {
 #[test]
 fn rot_below_the_checkpoint_is_damage_even_where_nothing_follows() {
     for checkpointed in [true, false] {
-        let disk = SimulatedDisk::new(DISK_BYTES, 1);
-        let (log, _) = open(&disk);
-        log.create(ID);
-        for _ in 0..2 {
-            log.append_one(ID, 2, 40).1.unwrap();
-            log.settle();
-        }
+        let (disk, log) = log_with(&[ID]);
+        log.commit_each(&[(ID, 2, 40); 2]);
         if checkpointed {
             log.checkpoint(&no_snapshot).unwrap();
         }
-        let last = log.partition(ID).unwrap().lock().recent[1].at;
+        let last = entry(&log, 1);
         disk.crash();
-        let byte = usize::try_from(last.position.byte + last.bytes - 20).unwrap();
-        disk.flip_bit(&log_path(last.position.extent), byte, 3);
+        hurt(&disk, last);
         let (log, recovery) = open(&disk);
         let damages = &recovery.damages;
-        let at = last.position;
-        let lost = Damage::LostOffsets {
-            id: ID,
-            from: Offset(2),
-            until: Offset(4),
-        };
         if checkpointed {
-            assert!(damages.contains(&lost), "{damages:?}");
-            let read = log.read(ID, Offset(2), EVERYTHING, PLENTY);
-            assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+            assert!(damages.contains(&lost(2, 4)), "{damages:?}");
+            assert_eq!(read(&log, 2), Err((2, 4)));
         } else {
             // Nothing on the disk says that the last sync covered it.
-            let tail =
-                |damage: &Damage| matches!(damage, Damage::TornTail { at: a, .. } if *a == at);
+            let tail = |damage: &Damage| matches!(damage, Damage::TornTail { at, .. } if *at == last.position);
             assert!(damages.iter().any(tail), "{damages:?}");
         }
     }
@@ -200,63 +155,43 @@ fn rot_below_the_checkpoint_is_damage_even_where_nothing_follows() {
 
 #[test]
 fn a_missing_last_file_is_damage_where_the_checkpoint_knows_of_it() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    log.append_one(ID, 2, 40).1.unwrap();
-    log.settle();
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 2, 40)]);
     log.checkpoint(&no_snapshot).unwrap();
-    let extent = log.partition(ID).unwrap().lock().recent[0]
-        .at
-        .position
-        .extent;
+    let extent = entry(&log, 0).position.extent;
     for name in disk.list("log").unwrap() {
         log.disk.remove(&format!("log/{name}")).unwrap();
     }
     log.disk.sync_dir("log").unwrap();
     disk.crash();
     let (log, recovery) = open(&disk);
+    let damages = &recovery.damages;
     let missing = Damage::MissingExtent { extent };
-    assert!(
-        recovery.damages.contains(&missing),
-        "{:?}",
-        recovery.damages
-    );
-    let read = log.read(ID, Offset(0), EVERYTHING, PLENTY);
-    assert!(matches!(read, Err(ReadError::Damaged { .. })), "{read:?}");
+    assert!(damages.contains(&missing), "{damages:?}");
+    assert_eq!(read(&log, 0), Err((0, 2)));
 }
 
 #[test]
 fn a_file_that_cannot_be_read_refuses_the_start_and_changes_nothing() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (disk, log) = log_with(&[ID]);
     // Without upkeep: no checkpoint says what was synced.
     for _ in 0..6 {
         log.append_one(ID, 1, 700).1.unwrap();
-        while log.step_write() || log.step_sync() {}
+        log.commit();
     }
-    let entries: Vec<_> = log
-        .partition(ID)
-        .unwrap()
-        .lock()
-        .recent
-        .iter()
-        .map(|one| one.at)
-        .collect();
+    let entries: Vec<_> = (0..6).map(|index| entry(&log, index)).collect();
     let first_extent = entries[0].position.extent;
     let mut of_first = entries
         .iter()
         .filter(|at| at.position.extent == first_extent);
-    let hurt = of_first.next_back().unwrap();
+    let last_of_first = *of_first.next_back().unwrap();
     let unreadable = log_path(entries.last().unwrap().position.extent);
     assert_ne!(unreadable, log_path(first_extent));
     disk.crash();
     // The entry and the end of its extent: only the next extent tells that they were synced.
-    let end = usize::try_from(hurt.position.byte + hurt.bytes).unwrap();
-    for byte in [end - 20, end + 20] {
-        disk.flip_bit(&log_path(first_extent), byte, 3);
-    }
+    hurt(&disk, last_of_first);
+    let end = usize::try_from(last_of_first.position.byte + last_of_first.bytes).unwrap();
+    disk.flip_bit(&log_path(first_extent), end + 20, 3);
     disk.set_unreadable(Some(&unreadable));
     let names = || disk.list("log").unwrap();
     let found = names();
@@ -269,12 +204,7 @@ fn a_file_that_cannot_be_read_refuses_the_start_and_changes_nothing() {
     disk.crash();
     disk.set_unreadable(None);
     let (_, recovery) = open(&disk);
-    let quarantined = |damage: &Damage| matches!(damage, Damage::Quarantined { .. });
-    assert!(
-        recovery.damages.iter().any(quarantined),
-        "{:?}",
-        recovery.damages
-    );
+    assert!(!quarantined(&recovery).is_empty(), "{:?}", recovery.damages);
     let recovered = recovery.partitions.iter().find(|one| one.id == ID).unwrap();
     assert_eq!(recovered.next, Offset(6));
 }

@@ -10,7 +10,6 @@ use crate::{
 
 const ID: LogId = LogId(5);
 const OTHER: LogId = LogId(6);
-const DISK_BYTES: u64 = 1 << 20;
 
 #[test]
 fn a_full_disk_refuses_appends_and_service_resumes_when_there_is_room() {
@@ -30,7 +29,7 @@ fn a_full_disk_refuses_appends_and_service_resumes_when_there_is_room() {
     assert_eq!(refused, AppendError::NoSpace);
     assert_eq!(log.stats().state, State::NoSpace);
     assert!(appended >= 8, "{appended} appended");
-    disk.set_capacity(DISK_BYTES);
+    disk.set_capacity(1 << 20);
     let (_, result) = log.append_one(ID, 1, 900);
     log.settle();
     assert!(result.unwrap().is_acknowledged());
@@ -59,9 +58,7 @@ fn a_full_disk_can_be_emptied_by_trimming() {
 
 #[test]
 fn a_failed_sync_closes_the_log_and_everyone_waiting_hears_of_it() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (disk, log) = log_with(&[ID]);
     let (_, first) = log.append_one(ID, 2, 10);
     log.settle();
     assert!(first.unwrap().is_acknowledged());
@@ -91,9 +88,7 @@ fn a_failed_sync_closes_the_log_and_everyone_waiting_hears_of_it() {
 
 #[test]
 fn a_failed_write_closes_the_log() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (disk, log) = log_with(&[ID]);
     let (_, note) = log.append_one(ID, 2, 10);
     disk.set_fault(Fault::Writes);
     log.step_write();
@@ -104,9 +99,7 @@ fn a_failed_write_closes_the_log() {
 
 #[test]
 fn written_comes_before_durable_and_only_durable_is_visible() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (_disk, log) = log_with(&[ID]);
     let (_, note) = log.append_one(ID, 2, 10);
     let note = note.unwrap();
     assert_eq!(note.heard(), Heard::default());
@@ -123,13 +116,10 @@ fn written_comes_before_durable_and_only_durable_is_visible() {
 /// it had been ended early and the new one was still empty.
 #[test]
 fn a_checkpoint_waits_for_appends_in_an_extent_that_was_ended_early() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
-    log.create(OTHER);
+    let (_disk, log) = log_with(&[ID, OTHER]);
     log.append_one(ID, 1, 1500).1.unwrap();
     log.remove(ID, Note::default().boxed());
-    while log.step_write() || log.step_sync() {}
+    log.commit();
     let (_, note) = log.append_one(OTHER, 1, 10);
     let note = note.unwrap();
     log.step_upkeep();
@@ -140,16 +130,14 @@ fn a_checkpoint_waits_for_appends_in_an_extent_that_was_ended_early() {
 
 #[test]
 fn a_failed_sync_of_a_new_extent_closes_the_log_too() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (disk, log) = log_with(&[ID]);
     log.append_one(ID, 1, 2000).1.unwrap();
     let (_, waiting) = log.append_one(ID, 1, 900);
     disk.set_fault(Fault::Syncs);
     let (_, refused) = log.append_one(ID, 1, 2000);
     assert!(matches!(refused, Err(AppendError::Closed(_))));
     disk.set_fault(Fault::None);
-    while log.step_write() || log.step_sync() {}
+    log.commit();
     let heard = waiting.unwrap().heard().durable;
     assert!(
         matches!(heard, Some(Err(AppendError::Closed(_)))),

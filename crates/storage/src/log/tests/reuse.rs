@@ -27,10 +27,7 @@ fn with_freed(seed: u64) -> (SimulatedDisk, Core) {
     let (log, _) = open(&disk);
     log.create(ID);
     log.create(KEPT);
-    for _ in 0..20 {
-        log.append_one(ID, 1, 700).1.unwrap();
-        log.settle();
-    }
+    log.commit_each(&[(ID, 1, 700); 20]);
     log.append_one(KEPT, 1, 700).1.unwrap();
     log.trim(ID, EVERYTHING, Note::default().boxed());
     log.settle();
@@ -44,10 +41,7 @@ fn with_freed(seed: u64) -> (SimulatedDisk, Core) {
 fn a_freed_extent_is_used_again_before_a_new_file_is_made() {
     let (disk, log) = with_freed(1);
     let files = names(&disk, ".log") + names(&disk, ".free");
-    for _ in 0..10 {
-        log.append_one(ID, 1, 700).1.unwrap();
-        log.settle();
-    }
+    log.commit_each(&[(ID, 1, 700); 10]);
     assert_eq!(names(&disk, ".log") + names(&disk, ".free"), files);
     assert!(names(&disk, ".free") <= 2);
     assert_eq!(log.read_all(ID, PLENTY).unwrap().len(), 10);
@@ -64,10 +58,7 @@ fn a_freed_extent_is_used_again_before_a_new_file_is_made() {
 #[test]
 fn old_bytes_behind_the_end_are_neither_entries_nor_a_torn_tail() {
     let (disk, log) = with_freed(1);
-    for _ in 0..5 {
-        log.append_one(ID, 1, 700).1.unwrap();
-        log.settle();
-    }
+    log.commit_each(&[(ID, 1, 700); 5]);
     let expected = log.read_all(ID, PLENTY).unwrap();
     assert!(names(&disk, ".free") < 4);
     drop(log);

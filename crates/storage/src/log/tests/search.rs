@@ -3,16 +3,13 @@
 use model::{LogId, Offset, Timestamp};
 
 use super::support::*;
-use crate::{EntryTime, TimestampMatch, disk::SimulatedDisk, log::Core};
+use crate::{EntryTime, TimestampMatch, log::Core};
 
 const ID: LogId = LogId(5);
-const DISK_BYTES: u64 = 1 << 20;
 
 #[test]
 fn searches_by_time_and_size_agree_before_and_after_sealing() {
-    let disk = SimulatedDisk::new(DISK_BYTES, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (_disk, log) = log_with(&[ID]);
     for _ in 0..30 {
         log.append_one(ID, 2, 300).1.unwrap();
     }
@@ -45,7 +42,7 @@ fn searches_by_time_and_size_agree_before_and_after_sealing() {
         assert_eq!(log.time_of(ID, Offset(0)).unwrap(), Some(Timestamp(1)));
         assert_eq!(log.time_of(ID, Offset(43)).unwrap(), Some(Timestamp(421)));
     };
-    while log.step_write() || log.step_sync() {}
+    log.commit();
     check(&log);
     let exact = |offset| match log.time_in_memory(ID, Offset(offset)) {
         Some(EntryTime::Exact(Timestamp(time))) => time == offset * 10 + 1,
@@ -70,20 +67,18 @@ fn searches_by_time_and_size_agree_before_and_after_sealing() {
 #[test]
 fn retention_by_size_comes_to_rest_with_at_least_what_is_to_stay() {
     for upkeep in [false, true] {
-        let disk = SimulatedDisk::new(DISK_BYTES, 1);
-        let (log, _) = open(&disk);
-        log.create(ID);
+        let (_disk, log) = log_with(&[ID]);
         for _ in 0..20 {
             log.append_one(ID, 2, 100).1.unwrap();
         }
-        while log.step_write() || log.step_sync() {}
+        log.commit();
         let one = log.partition(ID).unwrap().lock().size_bytes() / 20;
         let keep = one * 17 + 1;
         for _ in 0..4 {
             let start = log.oversized_until(ID, keep).unwrap();
             assert_eq!(start, Offset(4), "upkeep: {upkeep}");
             log.trim(ID, start, Note::default().boxed());
-            while log.step_write() || log.step_sync() {}
+            log.commit();
             if upkeep {
                 log.step_upkeep();
             }

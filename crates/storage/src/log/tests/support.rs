@@ -89,10 +89,20 @@ pub(super) fn open(disk: &SimulatedDisk) -> (Core, Recovery) {
     Core::open(disk, small_options()).unwrap()
 }
 
+/// A disk with plenty of room, and a log on it with empty partitions.
+pub(super) fn log_with(ids: &[LogId]) -> (SimulatedDisk, Core) {
+    let disk = SimulatedDisk::new(1 << 20, 1);
+    let (log, _) = open(&disk);
+    for id in ids {
+        log.create(*id);
+    }
+    (disk, log)
+}
+
 impl Core {
     /// Takes every step until there is nothing to do.
     pub(super) fn settle(&self) {
-        while self.step_write() || self.step_sync() {}
+        self.commit();
         self.step_upkeep();
     }
 
@@ -107,6 +117,19 @@ impl Core {
         let note = Note::default();
         let appended = self.append(id, vec![batch.clone()], note.boxed());
         (batch, appended.map(|()| note))
+    }
+
+    /// Batches of so many records with so much padding, each committed by itself.
+    pub(super) fn commit_each(&self, batches: &[(LogId, i64, usize)]) {
+        for (id, count, padding) in batches {
+            self.append_one(*id, *count, *padding).1.unwrap();
+            self.settle();
+        }
+    }
+
+    /// Writes and syncs what is queued, without any upkeep.
+    pub(super) fn commit(&self) {
+        while self.step_write() || self.step_sync() {}
     }
 
     /// All that a reader can see, batch by batch.

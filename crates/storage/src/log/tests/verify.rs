@@ -20,9 +20,7 @@ fn events(disk: &SimulatedDisk) -> (Vec<VerifyEvent>, VerifySummary) {
 
 #[test]
 fn verify_counts_what_is_sound_and_names_what_is_not() {
-    let disk = SimulatedDisk::new(1 << 20, 1);
-    let (log, _) = open(&disk);
-    log.create(ID);
+    let (disk, log) = log_with(&[ID]);
     for _ in 0..20 {
         log.append_one(ID, 2, 300).1.unwrap();
     }
