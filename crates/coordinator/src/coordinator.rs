@@ -242,6 +242,15 @@ impl Coordinator {
         })
     }
 
+    /// As [`Coordinator::offsets`], of one group.
+    pub fn offsets_of(
+        &self,
+        id: &GroupId,
+    ) -> impl Iterator<Item = (&TopicName, PartitionIndex, &CommittedOffset)> {
+        let group = self.groups.get(id).into_iter();
+        group.flat_map(|group| group.offsets.iter())
+    }
+
     /// Rebalances completed since construction.
     #[must_use]
     pub fn rebalance_count(&self) -> u64 {

@@ -28,6 +28,7 @@ use crate::{
 /// How long the task rests between passes while it is asked.
 const PASS_PAUSE: Duration = Duration::from_secs(1);
 /// Passes that follow a walk which missed a time: a group that catches up moves on between walks.
+/// The first looks at all groups, the others at those that were behind then.
 const PASSES: u32 = 60;
 
 /// Times of first unread records that only the disk knows.
@@ -38,6 +39,9 @@ pub(crate) struct UnreadTimes {
     /// A walk missed a time.
     asked: Notify,
 }
+
+/// Groups, each in its namespace.
+type Groups = Vec<(Arc<Namespace>, GroupId)>;
 
 /// A record's time never changes, so it holds for as long as its offset is the committed one.
 #[derive(Clone, Copy)]
@@ -57,17 +61,20 @@ struct Lag {
 /// Reads missing times, off the workers, for as long as walks ask for them.
 pub(crate) async fn keep_unread_times(core: Arc<Core>, mut stopped: watch::Receiver<bool>) {
     let mut passes = 0;
+    let mut behind = None;
     loop {
         let due = core.clock.now().monotonic + PASS_PAUSE;
         // Every arm may be dropped half-way: a question stays noted, the others hold nothing.
         tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
-            () = core.unread_times.asked.notified() => passes = PASSES,
+            () = core.unread_times.asked.notified() => (passes, behind) = (PASSES, None),
             () = core.clock.sleep_until(due), if passes > 0 => passes -= 1,
         }
         let worker = Arc::clone(&core);
-        if let Err(error) = spawn_blocking(move || worker.read_unread_times()).await {
-            warn!(%error, "reading the age of unread records broke off");
+        let groups = behind.take();
+        match spawn_blocking(move || worker.read_unread_times(groups)).await {
+            Ok(still_behind) => behind = Some(still_behind),
+            Err(error) => warn!(%error, "reading the age of unread records broke off"),
         }
     }
 }
@@ -113,14 +120,20 @@ impl Core {
         Some(Duration::from_millis(u64::try_from(ms).unwrap_or(0)))
     }
 
-    /// One pass over everything that lags behind memory. Blocks on the disk.
-    fn read_unread_times(&self) {
+    /// One pass over what lags behind memory, of these groups or of all; gives the groups that do.
+    /// Blocks on the disk.
+    fn read_unread_times(&self, groups: Option<Groups>) -> Groups {
         // A copy: walks go on meanwhile with what was known.
         let before = lock(&self.unread_times.known).clone();
         let mut known = HashMap::new();
-        for namespace in self.namespaces.load().all.values() {
-            for (group, topic, partition, committed) in committed(namespace) {
-                let lag = lag(namespace, topic.as_str(), partition, committed);
+        let mut behind = Groups::new();
+        let namespaces = self.namespaces.load();
+        let groups =
+            groups.unwrap_or_else(|| namespaces.all.values().flat_map(groups_of).collect());
+        for (namespace, group) in groups {
+            let mut is_behind = false;
+            for (topic, partition, committed) in committed_by(&namespace, &group) {
+                let lag = lag(&namespace, topic.as_str(), partition, committed);
                 let Some(lag) = lag.filter(|lag| lag.records > 0) else {
                     continue;
                 };
@@ -128,13 +141,18 @@ impl Core {
                 if !matches!(in_memory, Some(EntryTime::NoLaterThan(_))) {
                     continue;
                 }
-                let key = (lag.log, group);
+                is_behind = true;
+                let key = (lag.log, group.clone());
                 let kept = before.get(&key).filter(|kept| kept.offset == lag.from);
                 let unread = kept.copied().or_else(|| self.read_unread(&lag));
                 known.extend(unread.map(|unread| (key, unread)));
             }
+            if is_behind {
+                behind.push((namespace, group));
+            }
         }
         *lock(&self.unread_times.known) = known;
+        behind
     }
 
     fn read_unread(&self, lag: &Lag) -> Option<Unread> {
@@ -149,6 +167,29 @@ impl Core {
             }
         }
     }
+}
+
+/// The groups that have committed anything.
+fn groups_of(namespace: &Arc<Namespace>) -> Groups {
+    let ids = namespace.groups.read(|groups| {
+        let ids = groups.groups().map(|summary| summary.group.clone());
+        ids.collect::<Vec<_>>()
+    });
+    let groups = ids.into_iter().map(|id| (Arc::clone(namespace), id));
+    groups.collect()
+}
+
+/// What one group has committed: the lock is held for no more than that.
+fn committed_by(
+    namespace: &Namespace,
+    group: &GroupId,
+) -> Vec<(TopicName, PartitionIndex, Offset)> {
+    namespace.groups.read(|groups| {
+        let offsets = groups.offsets_of(group);
+        offsets
+            .map(|(topic, partition, committed)| (topic.clone(), partition, committed.offset))
+            .collect()
+    })
 }
 
 /// Every committed offset of the namespace.

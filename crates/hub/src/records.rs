@@ -18,6 +18,9 @@ use crate::{
 
 /// A block that unpacks to more is refused: its sender chose the bytes.
 const UNPACKED_BYTES_MAX: usize = 64 << 20;
+/// Where only a time is looked for, a block may unpack to so many times its size: the work that a
+/// sender can cause stays in proportion to what it sends.
+const UNPACKED_RATIO_MAX: usize = 32;
 
 /// How a topic wants its batches packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +52,8 @@ pub(crate) fn repack(batches: &[Batch], packing: Packing) -> Result<Vec<Batch>, 
 
 /// The batches with the largest time of their records in the header, which retention and searches
 /// go by. Some senders leave it out (Sarama 1.19 does); Kafka's broker puts it in, too. Where the
-/// records have no times either, it is `now`: they age from when they came, as a segment does in
-/// Kafka by the time of its file.
+/// records have no times either, or are packed too tightly to look, it is `now`: they age from when
+/// they came, as a segment does in Kafka by the time of its file.
 pub(crate) fn with_times(batches: Vec<Batch>, now: Timestamp) -> Result<Vec<Batch>, AppendError> {
     let is_left_out = |header: &BatchHeader| {
         header.max_timestamp < header.base_timestamp || header.max_timestamp <= Timestamp::NONE
@@ -63,7 +66,14 @@ pub(crate) fn with_times(batches: Vec<Batch>, now: Timestamp) -> Result<Vec<Batc
         if !is_left_out(header) {
             return Ok(batch);
         }
-        let block = unpacked(header, batch.bytes()).map_err(|_| AppendError::BlockDamaged)?;
+        let cap = batch.bytes().len().saturating_mul(UNPACKED_RATIO_MAX);
+        let block = match unpacked(header, batch.bytes(), cap.min(UNPACKED_BYTES_MAX)) {
+            Ok(block) => block,
+            Err(DecompressError::TooLarge { .. }) => {
+                return Ok(batch.with_max_timestamp(now.max(header.base_timestamp)));
+            }
+            Err(DecompressError::Damaged { .. }) => return Err(AppendError::BlockDamaged),
+        };
         let deltas = Records::new(&block).map(|record| record.timestamp_delta);
         let base = header.base_timestamp.0;
         let latest = Timestamp(base.saturating_add(deltas.max().unwrap_or(0)));
@@ -75,7 +85,7 @@ pub(crate) fn with_times(batches: Vec<Batch>, now: Timestamp) -> Result<Vec<Batc
 
 /// Whether every record has a key.
 pub(crate) fn all_have_keys(batch: &Batch) -> Result<bool, AppendError> {
-    let block = unpacked(batch.header(), batch.bytes());
+    let block = unpacked(batch.header(), batch.bytes(), UNPACKED_BYTES_MAX);
     let block = block.map_err(|_| AppendError::BlockDamaged)?;
     let mut records = Records::new(&block);
     Ok(records.all(|record| record.key.is_some()))
@@ -84,7 +94,7 @@ pub(crate) fn all_have_keys(batch: &Batch) -> Result<bool, AppendError> {
 /// The record inside a compressed batch that a search by time is after. Where the block cannot be
 /// opened the first one stands for it: too early is what a reader can cope with, too late is not.
 pub(crate) fn locate(header: &BatchHeader, bytes: &[u8], query: OffsetQuery) -> OffsetAt {
-    let found = unpacked(header, bytes)
+    let found = unpacked(header, bytes, UNPACKED_BYTES_MAX)
         .ok()
         .and_then(|block| find(header, &block, query));
     let (offset, timestamp) = found.unwrap_or((header.base_offset, header.base_timestamp));
@@ -115,11 +125,11 @@ fn find(header: &BatchHeader, block: &[u8], query: OffsetQuery) -> Option<(Offse
     late_enough.next()
 }
 
-fn unpacked(header: &BatchHeader, bytes: &[u8]) -> Result<Vec<u8>, DecompressError> {
+fn unpacked(header: &BatchHeader, bytes: &[u8], cap: usize) -> Result<Vec<u8>, DecompressError> {
     let codec = header.attributes.compression();
     let codec = codec.unwrap_or(Compression::None);
     let block = bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-    decompress(codec, block, UNPACKED_BYTES_MAX)
+    decompress(codec, block, cap)
 }
 
 #[cfg(test)]
@@ -193,6 +203,30 @@ mod tests {
         let header = timed.first().unwrap().header();
         assert_eq!(header.max_timestamp, Timestamp(1000));
         assert_eq!(header.base_timestamp, Timestamp::NONE);
+    }
+
+    #[test]
+    fn a_block_packed_too_tightly_to_look_into_ages_from_when_it_came() {
+        let zeros = vec![0; 1 << 20];
+        let mut builder = BatchBuilder::default();
+        builder.push(NewRecord {
+            timestamp: Timestamp(10),
+            value: Some(&zeros),
+            ..NewRecord::default()
+        });
+        let packing = Packing {
+            codec: Compression::Zstd,
+            levels: Levels::default(),
+        };
+        let batch = Batch::check(builder.build()).unwrap();
+        let packed = repack(&[batch], packing).unwrap().remove(0);
+        assert!(packed.bytes().len() < zeros.len() / UNPACKED_RATIO_MAX);
+        let timeless = packed.with_max_timestamp(Timestamp::NONE);
+        let timed = with_times(vec![timeless], Timestamp(1000)).unwrap();
+        assert_eq!(
+            timed.first().unwrap().header().max_timestamp,
+            Timestamp(1000)
+        );
     }
 
     #[test]
