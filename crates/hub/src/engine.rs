@@ -53,8 +53,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
     /// Bytes that the partition holds.
     fn size(&self, id: LogId) -> u64;
 
-    /// As [`Engine::read`] without waiting; `None` when the store itself must be asked. Records
-    /// may stay in a file where `lending` allows it.
+    /// As [`Engine::read`] without waiting; `None` when the store itself must be asked.
     fn read_at_once(
         &self,
         id: LogId,
@@ -64,13 +63,15 @@ pub(crate) trait Engine: Send + Sync + 'static {
         lending: Lending,
     ) -> Result<Option<ReadOutcome>, ReadError>;
 
-    /// Whole durable batches from the one that holds `from`; at least one if there is one.
+    /// Whole durable batches from the one that holds `from`; at least one if there is one. Records
+    /// may stay in a file where `lending` allows it.
     fn read(
         &self,
         id: LogId,
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Reading<ReadOutcome>;
 
     fn offset_for_timestamp(

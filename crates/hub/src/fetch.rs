@@ -301,7 +301,7 @@ impl Fetch<'_> {
         let (outcome, histogram) = match cached {
             Some(outcome) => (outcome, &self.core.read_times.cached),
             None => {
-                let outcome = engine.read(*log, asked.offset, end, limit).await?;
+                let outcome = engine.read(*log, asked.offset, end, limit, lending).await?;
                 (outcome, &self.core.read_times.cold)
             }
         };

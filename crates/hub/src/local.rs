@@ -107,8 +107,9 @@ impl Engine for LocalEngine {
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Reading<ReadOutcome> {
-        self.cold(move |log| log.read(id, from, limit, bytes_max))
+        self.cold(move |log| log.read_or_lend(id, from, limit, bytes_max, lending))
     }
 
     fn offset_for_timestamp(
@@ -164,9 +165,8 @@ impl Engine for LocalEngine {
         };
         let mut from = from.max(positions.start);
         while from < positions.durable_end {
-            let outcome = self
-                .log
-                .read(id, from, positions.durable_end, REPLAY_BYTES)?;
+            let end = positions.durable_end;
+            let outcome = self.log.read(id, from, end, REPLAY_BYTES)?;
             if outcome.next <= from {
                 break;
             }

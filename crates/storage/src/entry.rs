@@ -265,6 +265,19 @@ pub(crate) struct LoneEntry {
     pub(crate) batch: BatchHeader,
 }
 
+impl LoneEntry {
+    /// Where the records end, counted from the entry's first byte.
+    pub(crate) fn records_end(&self) -> usize {
+        HEADER_LEN + self.batch.total_bytes()
+    }
+}
+
+/// The batch's checksum as far as its head goes: the records follow.
+pub(crate) fn crc_of_head(heads: &[u8; LONE_HEADS_BYTES]) -> u32 {
+    let covered = heads.get(HEADER_LEN + BATCH_CRC_START..);
+    crc32c::crc32c(covered.unwrap_or_default())
+}
+
 /// A batch inside an entry.
 pub(crate) struct BatchSlice<'a> {
     pub(crate) header: BatchHeader,

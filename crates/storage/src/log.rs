@@ -202,8 +202,23 @@ impl Log {
         self.core.read(id, from, limit, bytes_max)
     }
 
-    /// As [`Log::read`], answered from memory, ours or the system's; `None` when the disk would be
-    /// needed for any of it. With `lending`, records that are in the system's memory may stay there.
+    /// As [`Log::read`], but what was read may stay in the system's memory.
+    ///
+    /// # Errors
+    /// As for [`Log::read`].
+    pub fn read_or_lend(
+        &self,
+        id: LogId,
+        from: Offset,
+        limit: Offset,
+        bytes_max: usize,
+        lending: Lending,
+    ) -> Result<ReadOutcome, ReadError> {
+        self.core.read_or_lend(id, from, limit, bytes_max, lending)
+    }
+
+    /// As [`Log::read_or_lend`], answered from memory, ours or the system's; `None` when the disk would be
+    /// needed for any of it.
     ///
     /// # Errors
     /// The offset is outside the partition or damaged.

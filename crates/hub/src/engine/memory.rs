@@ -226,8 +226,9 @@ impl Engine for MemoryEngine {
         from: Offset,
         limit: Offset,
         bytes_max: usize,
+        lending: Lending,
     ) -> Reading<ReadOutcome> {
-        let outcome = self.read_at_once(id, from, limit, bytes_max, Lending::Never);
+        let outcome = self.read_at_once(id, from, limit, bytes_max, lending);
         Box::pin(async move { Ok(outcome?.unwrap_or_default()) })
     }
 

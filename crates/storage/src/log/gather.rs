@@ -8,11 +8,15 @@ use model::{
     batch::{BatchHeader, StampedBatch},
 };
 
-use super::{Core, lend::Borrowed};
+use super::{
+    Core,
+    lend::{Borrowed, LENT_BYTES_MIN, is_cached},
+    read::is_gone,
+};
 use crate::{
     Lending, ReadOutcome,
     entry::{EntryFault, EntryHeader, LoneEntry},
-    partition::{EntryRef, Recent},
+    partition::{EntryRef, Partition, Recent},
 };
 
 /// Pieces up to this size are copied together; larger ones are shared.
@@ -35,7 +39,7 @@ pub(super) struct Bounds {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     /// Memory, ours and the system's: nothing is waited for.
-    Memory(Lending),
+    Memory,
     Disk,
 }
 
@@ -43,6 +47,7 @@ pub(super) enum Reach {
 pub(super) struct Gathering {
     bounds: Bounds,
     reach: Reach,
+    lending: Lending,
     /// Something was out of reach.
     is_short: bool,
     borrowed: Option<Borrowed>,
@@ -50,6 +55,8 @@ pub(super) struct Gathering {
     first_lent: Option<EntryRef>,
     outcome: ReadOutcome,
     copied: BytesMut,
+    /// Where records are read to be proved.
+    scratch: Vec<u8>,
 }
 
 /// Whether a batch was taken.
@@ -70,7 +77,7 @@ pub(super) enum GatherError {
 }
 
 impl Gathering {
-    pub(super) fn new(bounds: Bounds, reach: Reach) -> Self {
+    pub(super) fn new(bounds: Bounds, reach: Reach, lending: Lending) -> Self {
         let outcome = ReadOutcome {
             next: bounds.from,
             ..ReadOutcome::default()
@@ -78,11 +85,13 @@ impl Gathering {
         Self {
             bounds,
             reach,
+            lending,
             is_short: false,
             borrowed: None,
             first_lent: None,
             outcome,
             copied: BytesMut::new(),
+            scratch: Vec::new(),
         }
     }
 
@@ -184,8 +193,10 @@ impl Gathering {
         self.bounds.from
     }
 
-    pub(super) const fn first_lent(&self) -> Option<EntryRef> {
-        self.first_lent
+    /// Whether something that is lent had died before it was borrowed: then its place may hold
+    /// something else.
+    pub(super) fn lent_gone(&self, partition: &Partition) -> bool {
+        self.first_lent.is_some_and(|at| is_gone(partition, at))
     }
 
     pub(super) const fn is_empty(&self) -> bool {
@@ -209,9 +220,7 @@ impl Core {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
-            if gathering.reach == Reach::Memory(Lending::Allowed)
-                && let Some((entry, range)) = self.lend(first.at, &mut gathering.borrowed)
-            {
+            if let Some((entry, range)) = self.lend_to(gathering, first.at) {
                 if !gathering.take_lent(first.at, &entry, range) {
                     return Ok(());
                 }
@@ -228,16 +237,32 @@ impl Core {
         Ok(())
     }
 
+    /// The entry as a part of its file, if it may and can stay there.
+    fn lend_to(&self, gathering: &mut Gathering, at: EntryRef) -> Option<(LoneEntry, FileRange)> {
+        if gathering.lending == Lending::Never || at.bytes < LENT_BYTES_MIN {
+            return None;
+        }
+        let lent = self.lend(at, &mut gathering.borrowed);
+        if lent.is_some() || gathering.reach == Reach::Memory {
+            return lent;
+        }
+        self.prove(at, &mut gathering.scratch)?;
+        self.lend(at, &mut gathering.borrowed)
+    }
+
     /// How many of the first entries one call should read: neighbours, up to the first that can be
     /// lent.
     fn together(&self, entries: &[Recent], gathering: &mut Gathering) -> usize {
         let near = neighbours(entries).max(1);
-        if gathering.reach != Reach::Memory(Lending::Allowed) {
+        if gathering.lending == Lending::Never {
             return near;
         }
         let mut following = entries.iter().take(near).skip(1);
-        let lendable = following.position(|entry| self.can_lend(entry.at, &mut gathering.borrowed));
-        lendable.map_or(near, |before| before + 1)
+        let stays = following.position(|entry| match gathering.reach {
+            Reach::Memory => self.can_lend(entry.at, &mut gathering.borrowed),
+            Reach::Disk => entry.at.bytes >= LENT_BYTES_MIN,
+        });
+        stays.map_or(near, |before| before + 1)
     }
 
     /// Reads neighbouring entries in one call; false when the reader has enough.
@@ -253,7 +278,7 @@ impl Core {
         let end = last.at.position.byte.saturating_add(last.at.bytes);
         let bytes = match gathering.reach {
             Reach::Disk => self.read_bytes(first.at, end - start).map(Some),
-            Reach::Memory(_) => self.read_bytes_at_once(first.at, end - start),
+            Reach::Memory => self.read_bytes_at_once(first.at, end - start),
         };
         let Some(bytes) = bytes.map_err(GatherError::Io)? else {
             gathering.is_short = true;
@@ -267,7 +292,11 @@ impl Core {
                 return Err(damaged);
             }
             let slice = bytes.slice(at..at + len);
-            let header = self.check_entry(entry.at, &slice);
+            let header = if gathering.reach == Reach::Memory && self.is_proved(entry.at) {
+                self.check_heads(entry.at, &slice)
+            } else {
+                self.check_entry(entry.at, &slice)
+            };
             let header = header.map_err(|_| damaged)?;
             self.note_proved(entry.at);
             if !gathering.take_read(&header, &slice) {
@@ -283,11 +312,16 @@ impl Core {
         at: EntryRef,
         bytes: &[u8],
     ) -> Result<EntryHeader, EntryFault> {
-        let header = EntryHeader::read(bytes, at.position, self.salt);
-        let header = header.filter(|header| header.base == at.base && header.next == at.next);
-        let header = header.ok_or(EntryFault::Header)?;
+        let header = self.check_heads(at, bytes)?;
         header.check_payload(bytes)?;
         Ok(header)
+    }
+
+    /// As [`Core::check_entry`], but for the records.
+    fn check_heads(&self, at: EntryRef, bytes: &[u8]) -> Result<EntryHeader, EntryFault> {
+        let header = EntryHeader::read(bytes, at.position, self.salt);
+        let header = header.filter(|header| header.base == at.base && header.next == at.next);
+        header.ok_or(EntryFault::Header)
     }
 
     /// Bytes of an extent from the entry's first one on.
@@ -303,9 +337,17 @@ impl Core {
         let Some(file) = self.opened.files.find(at.position.extent) else {
             return Ok(None);
         };
-        let mut buffer = vec![0; usize::try_from(bytes).map_err(io::Error::other)?];
-        let is_there = file.read_if_cached(u64::from(at.position.byte), &mut buffer)?;
-        Ok(is_there.then(|| buffer.into()))
+        let len = usize::try_from(bytes).map_err(io::Error::other)?;
+        let start = u64::from(at.position.byte);
+        if bytes < LENT_BYTES_MIN {
+            let mut buffer = vec![0; len];
+            let is_there = file.read_if_cached(start, &mut buffer)?;
+            return Ok(is_there.then(|| buffer.into()));
+        }
+        if !is_cached(&*file, start, bytes)? {
+            return Ok(None);
+        }
+        file.read_at(start, len).map(|read| Some(read.into()))
     }
 }
 

@@ -11,6 +11,7 @@
 
 use std::{
     collections::HashMap,
+    io,
     os::fd::{AsFd, BorrowedFd},
     sync::{
         Arc, Mutex,
@@ -24,13 +25,16 @@ use super::Core;
 use crate::{
     ExtentSequence,
     disk::{DiskFile, Shared},
-    entry::{ENTRY_HEADER_BYTES, EntryHeader, LONE_HEADS_BYTES, LoneEntry},
+    entry::{ENTRY_HEADER_BYTES, EntryHeader, LONE_HEADS_BYTES, LoneEntry, crc_of_head},
     locked::lock,
     partition::EntryRef,
 };
 
 /// Smaller entries are copied: a call for each would cost more.
 pub(super) const LENT_BYTES_MIN: u32 = 16 << 10;
+
+/// Bytes of records that are checked at once: they should still be in the processor's cache.
+const PROVED_AT_ONCE_BYTES: usize = 128 << 10;
 
 /// Extents that are lent, and how many times.
 #[derive(Default)]
@@ -122,11 +126,42 @@ impl Proved {
 }
 
 impl Core {
+    /// Reads an entry of one batch to its end and checks it, a piece at a time; `None` where it is
+    /// something else or damaged. What was read is in the system's memory then.
+    pub(super) fn prove(&self, at: EntryRef, scratch: &mut Vec<u8>) -> Option<()> {
+        let file = self.opened.file(&*self.disk, at.position.extent).ok()?;
+        let start = u64::from(at.position.byte);
+        file.read_into(start, LONE_HEADS_BYTES, scratch).ok()?;
+        let heads = *scratch.first_chunk()?;
+        let lone = self.lone(at, &heads)?;
+        let mut crc = crc_of_head(&heads);
+        let mut read = LONE_HEADS_BYTES;
+        while read < lone.records_end() {
+            let bytes = PROVED_AT_ONCE_BYTES.min(lone.records_end() - read);
+            file.read_into(start + read as u64, bytes, scratch).ok()?;
+            crc = crc32c::crc32c_append(crc, scratch);
+            read += bytes;
+        }
+        (crc == lone.batch.crc).then(|| self.note_proved(at))
+    }
+
+    /// The heads of an entry, if it is the one and holds one batch.
+    fn lone(&self, at: EntryRef, heads: &[u8; LONE_HEADS_BYTES]) -> Option<LoneEntry> {
+        let lone = EntryHeader::read_lone(heads, at.position, self.salt)?;
+        let is_it = lone.header.base == at.base && lone.header.next == at.next;
+        is_it.then_some(lone)
+    }
+
     /// Remembers that an entry's records are what was written.
     pub(super) fn note_proved(&self, at: EntryRef) {
         if at.bytes >= LENT_BYTES_MIN {
             self.proved(at.position.extent).add(at.position.byte);
         }
+    }
+
+    /// Whether they were found to be.
+    pub(super) fn is_proved(&self, at: EntryRef) -> bool {
+        at.bytes >= LENT_BYTES_MIN && self.proved(at.position.extent).holds(at.position.byte)
     }
 
     fn proved(&self, extent: ExtentSequence) -> Arc<Proved> {
@@ -160,18 +195,12 @@ impl Core {
         let borrowed = self.borrow(at.position.extent, borrowed)?;
         let start = u64::from(at.position.byte);
         let mut heads = [0; LONE_HEADS_BYTES];
-        let mut last = [0];
-        // Pages leave the cache from the front, mostly: with both ends there, so is the middle.
-        let end = start + u64::from(at.bytes) - 1;
-        if !borrowed.file.read_if_cached(start, &mut heads).ok()?
-            || !borrowed.file.read_if_cached(end, &mut last).ok()?
-        {
+        let is_there = borrowed.file.read_if_cached(start, &mut heads).ok()?
+            && is_cached(&*borrowed.file, start, at.bytes).ok()?;
+        if !is_there {
             return None;
         }
-        let lone = EntryHeader::read_lone(&heads, at.position, self.salt)?;
-        if lone.header.base != at.base || lone.header.next != at.next {
-            return None;
-        }
+        let lone = self.lone(at, &heads)?;
         let records = start + u64::from(ENTRY_HEADER_BYTES);
         let range = FileRange::new(
             Arc::clone(&borrowed.lent),
@@ -199,4 +228,11 @@ impl Core {
         }
         borrowed.as_ref()
     }
+}
+
+/// Whether a range of a file is in the system's memory. Pages leave it from the front, mostly: with
+/// both ends there, so is the middle, and else the reader waits for the disk.
+pub(super) fn is_cached(file: &dyn DiskFile, at: u64, bytes: u32) -> io::Result<bool> {
+    let last = at + u64::from(bytes.saturating_sub(1));
+    Ok(file.read_if_cached(at, &mut [0])? && file.read_if_cached(last, &mut [0])?)
 }

@@ -57,12 +57,27 @@ impl Core {
         limit: Offset,
         bytes_max: usize,
     ) -> Result<ReadOutcome, ReadError> {
+        self.read_or_lend(id, from, limit, bytes_max, Lending::Never)
+    }
+
+    pub(super) fn read_or_lend(
+        &self,
+        id: LogId,
+        from: Offset,
+        limit: Offset,
+        bytes_max: usize,
+        lending: Lending,
+    ) -> Result<ReadOutcome, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
         let planned = self.plan(&partition, bounds);
         let (entries, until) = planned.map_err(|error| or_trimmed(&partition, from, error))?;
         let ahead = self.foresee(&partition, bounds, &entries, until);
-        let served = self.serve(&partition, &entries, Gathering::new(bounds, Reach::Disk));
+        let served = self.serve(
+            &partition,
+            &entries,
+            Gathering::new(bounds, Reach::Disk, lending),
+        );
         let served = served.map_err(|error| or_trimmed(&partition, from, error))?;
         if served.next < bounds.end {
             let ahead = ahead.after(served.next, served.bytes);
@@ -102,7 +117,7 @@ impl Core {
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
-        let mut gathering = Gathering::new(bounds, Reach::Memory(lending));
+        let mut gathering = Gathering::new(bounds, Reach::Memory, lending);
         if from >= bounds.end {
             return Ok(Some(gathering.finish()));
         }
@@ -125,10 +140,7 @@ impl Core {
             return Ok(None);
         }
         // What died before it was borrowed may be overwritten; from then on it may not.
-        if gathering
-            .first_lent()
-            .is_some_and(|at| is_gone(&partition, at))
-        {
+        if gathering.lent_gone(&partition) {
             return Ok(None);
         }
         let mut served = gathering.finish_whole();
@@ -159,6 +171,10 @@ impl Core {
                     });
                 }
             }
+        }
+        if gathering.lent_gone(partition) {
+            // Which of the reasons it is the caller finds out.
+            return Err(ReadError::UnknownPartition);
         }
         Ok(gathering.finish())
     }
@@ -211,7 +227,8 @@ fn plan_sealed(index: &Index, id: LogId, next: Offset, bounds: Bounds, plan: &mu
     reached
 }
 
-fn is_gone(partition: &Partition, at: EntryRef) -> bool {
+/// Whether an entry was trimmed, or removed with its partition.
+pub(super) fn is_gone(partition: &Partition, at: EntryRef) -> bool {
     let state = partition.lock();
     state.removed || at.next <= state.start
 }

@@ -10,7 +10,7 @@ use super::{
     real::{Gate, options},
     support::*,
 };
-use crate::{ExtentSequence, Lending, Log, Options, ReadOutcome, extent::log_path};
+use crate::{ExtentSequence, Lending, Log, Options, ReadError, ReadOutcome, extent::log_path};
 
 const ID: LogId = LogId(1);
 const OTHER: LogId = LogId(2);
@@ -106,6 +106,42 @@ fn large_batches_are_lent_once_they_were_proved() {
             assert_eq!(lent_count(&lent), large.count(), "{from} {bytes_max}");
         }
     }
+}
+
+#[test]
+fn a_read_from_the_disk_proves_what_it_lends() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), small()).unwrap();
+    fill(&log);
+    for bytes_max in [1, 30_000, 100_000, PLENTY] {
+        for from in (0..BATCHES).map(Offset) {
+            let whole = log.read(ID, from, EVERYTHING, bytes_max).unwrap();
+            let lent = log.read_or_lend(ID, from, EVERYTHING, bytes_max, Lending::Allowed);
+            let lent = lent.unwrap();
+            assert_eq!(
+                (lent.next, lent.bytes, lent.records),
+                (whole.next, whole.bytes, whole.records)
+            );
+            assert!(bytes(&lent) == bytes(&whole), "{from} {bytes_max}");
+        }
+    }
+    // A record that is not what was written is found before anything of it is lent.
+    let lent = log.read_or_lend(ID, Offset(0), EVERYTHING, 1, Lending::Allowed);
+    let Some(Piece::File(range)) = lent.unwrap().pieces.first().cloned() else {
+        return;
+    };
+    drop(log);
+    let path = dir.path().join(log_path(ExtentSequence(1)));
+    let mut damaged = std::fs::read(&path).unwrap();
+    damaged[usize::try_from(range.at()).unwrap() + 10_000] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let (log, _) = Log::open(dir.path(), small()).unwrap();
+    let refused = log.read_or_lend(ID, Offset(0), EVERYTHING, 1, Lending::Allowed);
+    let lost = ReadError::Damaged {
+        from: Offset(0),
+        until: Offset(1),
+    };
+    assert_eq!(refused.unwrap_err().to_string(), lost.to_string());
 }
 
 #[test]
