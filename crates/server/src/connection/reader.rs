@@ -24,11 +24,13 @@ const SCRATCH_BYTES: usize = 8 * 1024;
 /// The prefix and the first bytes of a frame, by which it is judged.
 const HEAD_BYTES: usize = 12;
 const PREFIX_BYTES: usize = 4;
-/// What a large frame's buffer holds at first.
+/// What a large frame's buffer holds at first, as long as its connection has sent no larger one.
 const FIRST_PIECE_BYTES: usize = 64 * 1024;
 /// Later it holds so many times what has arrived: a frame of 1 MiB is moved once, by its first
 /// sixteenth, and memory that was only claimed is never touched.
 const GROWTH: usize = 16;
+/// What a connection has sent before it may claim at once, up to this: nothing is moved then.
+const TRUSTED_BYTES_MAX: usize = 2 << 20;
 
 /// One connection's incoming side.
 #[derive(Default)]
@@ -38,6 +40,8 @@ pub(super) struct Reader {
     state: State,
     /// Whether the first bytes have been found to be no other protocol's.
     sniffed: bool,
+    /// The largest frame that has come in whole.
+    largest: usize,
     /// When the frame under way began, and when its last byte came.
     pub(super) under_way: Option<Times>,
 }
@@ -130,7 +134,8 @@ impl Reader {
     fn take_ahead(&mut self, length: usize, share: Share) {
         let rest = self.ahead.get(PREFIX_BYTES..).unwrap_or_default();
         let arrived = rest.get(..length).unwrap_or(rest);
-        let mut body = BytesMut::with_capacity(length.min(FIRST_PIECE_BYTES));
+        let trusted = self.largest.clamp(FIRST_PIECE_BYTES, TRUSTED_BYTES_MAX);
+        let mut body = BytesMut::with_capacity(length.min(trusted));
         body.extend_from_slice(arrived);
         let used = PREFIX_BYTES + arrived.len();
         // What is left moves to memory of its own size; mostly it is nothing at all.
@@ -147,6 +152,7 @@ impl Reader {
             unreachable!("only a body can be finished");
         };
         self.under_way = None;
+        self.largest = self.largest.max(body.len());
         if !self.ahead.is_empty() {
             self.restart_clock(now);
         }

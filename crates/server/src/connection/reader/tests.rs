@@ -90,6 +90,38 @@ async fn a_lying_length_costs_only_what_has_arrived() {
 }
 
 #[tokio::test]
+async fn what_a_connection_has_sent_it_may_claim_at_once_and_no_more() {
+    let mut world = World::new();
+    for (whole, bound) in [
+        (300_000, 300_000 + SCRATCH_BYTES),
+        (5 << 20, TRUSTED_BYTES_MAX + SCRATCH_BYTES),
+    ] {
+        let length = u32::try_from(whole).unwrap();
+        world.client.write_all(&length.to_be_bytes()).await.unwrap();
+        let body = vec![7; whole];
+        let mut frame = Poll::Pending;
+        for piece in body.chunks(500_000) {
+            world.client.write_all(piece).await.unwrap();
+            frame = world.poll().await;
+        }
+        assert!(matches!(frame, Poll::Ready(Ok(frame)) if frame.bytes.len() == whole));
+        world
+            .client
+            .write_all(&(100_i32 << 20).to_be_bytes())
+            .await
+            .unwrap();
+        world.client.write_all(&[7; 100]).await.unwrap();
+        assert!(world.poll().await.is_pending());
+        assert!(world.held() <= bound, "{} after {whole}", world.held());
+        assert!(world.held() >= whole.min(TRUSTED_BYTES_MAX));
+        // The claim is not made good; another connection would be needed.
+        let largest = world.reader.largest;
+        world = World::new();
+        world.reader.largest = largest;
+    }
+}
+
+#[tokio::test]
 async fn an_idle_reader_holds_no_memory() {
     let mut world = World::new();
     for size in [10_usize, 9_000, 200_000] {
