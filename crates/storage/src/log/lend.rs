@@ -1,8 +1,8 @@
 //! Ranges of extents lent to the network: a socket takes them out of the system's page cache, and
 //! the processor copies nothing.
 //!
-//! Only what was proved is lent: records by their checksum when they were last read by us, the
-//! heads before them at each loan. A loan keeps its extent as it is: nothing is punched out of it,
+//! Only what was proved is lent: records by their checksum when they were first read, the heads
+//! before them at each loan. A loan keeps its extent as it is: nothing is punched out of it,
 //! and neither is it deleted nor its file used for another extent before all is given back.
 //!
 //! The kernel may hold pages of a range longer, in its queue to a slow client. That is why files
@@ -196,7 +196,7 @@ impl Core {
         let start = u64::from(at.position.byte);
         let mut heads = [0; LONE_HEADS_BYTES];
         let is_there = borrowed.file.read_if_cached(start, &mut heads).ok()?
-            && is_cached(&*borrowed.file, start, at.bytes).ok()?;
+            && ends_in_cache(&*borrowed.file, start, at.bytes).ok()?;
         if !is_there {
             return None;
         }
@@ -210,6 +210,7 @@ impl Core {
         Some((lone, range))
     }
 
+    /// The entry's extent, borrowed once for all that a reader wants of it in a row.
     pub(super) fn borrow<'a>(
         &self,
         extent: ExtentSequence,
@@ -233,6 +234,10 @@ impl Core {
 /// Whether a range of a file is in the system's memory. Pages leave it from the front, mostly: with
 /// both ends there, so is the middle, and else the reader waits for the disk.
 pub(super) fn is_cached(file: &dyn DiskFile, at: u64, bytes: u32) -> io::Result<bool> {
+    Ok(file.read_if_cached(at, &mut [0])? && ends_in_cache(file, at, bytes)?)
+}
+
+fn ends_in_cache(file: &dyn DiskFile, at: u64, bytes: u32) -> io::Result<bool> {
     let last = at + u64::from(bytes.saturating_sub(1));
-    Ok(file.read_if_cached(at, &mut [0])? && file.read_if_cached(last, &mut [0])?)
+    file.read_if_cached(last, &mut [0])
 }
