@@ -92,35 +92,28 @@ impl Core {
 
     pub(super) fn oversized_until(&self, id: LogId, bytes: u64) -> Result<Offset, ReadError> {
         let partition = self.partition(id)?;
-        let (start, runs) = {
+        let (start, next, runs) = {
             let state = partition.lock();
-            (state.start, state.runs.clone())
+            (state.start, state.next, state.runs.clone())
         };
-        // A run keeps its count until all of it is dead: only entries not trimmed yet are surplus.
-        let mut trimmed = 0;
-        if let Some(first) = runs.first().filter(|run| run.first < start) {
-            let mut live = 0;
-            let _none = self.first_entry(
-                &partition,
-                |other| other.extent == first.extent,
-                |at| {
-                    live += if at.next > start {
-                        u64::from(at.bytes)
-                    } else {
-                        0
-                    };
-                    false
-                },
-            )?;
-            trimmed = u64::from(first.bytes).saturating_sub(live);
+        // A run keeps its count until all of it is dead, and stays until the trim that killed it is
+        // durable: only entries not trimmed yet are surplus.
+        let ends = runs.iter().skip(1).map(|run| run.first).chain([next]);
+        let mut live = Vec::with_capacity(runs.len());
+        for (run, end) in runs.iter().zip(ends) {
+            live.push(if run.first >= start {
+                u64::from(run.bytes)
+            } else if end <= start {
+                0
+            } else {
+                self.live_bytes(&partition, run, start)?
+            });
         }
-        let total = runs.iter().map(|run| u64::from(run.bytes)).sum::<u64>();
-        let mut excess = total.saturating_sub(trimmed).saturating_sub(bytes);
-        for (nth, run) in runs.iter().enumerate() {
+        let mut excess = live.iter().sum::<u64>().saturating_sub(bytes);
+        for (run, live) in runs.iter().zip(live) {
             if excess == 0 {
                 return Ok(run.first.max(start));
             }
-            let live = u64::from(run.bytes) - if nth == 0 { trimmed } else { 0 };
             if excess >= live {
                 excess -= live;
                 continue;
@@ -141,6 +134,29 @@ impl Core {
             return Ok(kept.map_or(run.first, |at| at.base).max(start));
         }
         Ok(partition.durable_end().max(start))
+    }
+
+    /// Bytes of a run's entries that reach over `start`.
+    fn live_bytes(
+        &self,
+        partition: &Partition,
+        run: &Run,
+        start: Offset,
+    ) -> Result<u64, ReadError> {
+        let mut live = 0;
+        let _none = self.first_entry(
+            partition,
+            |other| other.extent == run.extent,
+            |at| {
+                live += if at.next > start {
+                    u64::from(at.bytes)
+                } else {
+                    0
+                };
+                false
+            },
+        )?;
+        Ok(live)
     }
 
     /// The largest time of the entry that holds `offset`, as far as memory knows it.

@@ -85,3 +85,26 @@ fn retention_by_size_comes_to_rest_with_at_least_what_is_to_stay() {
         }
     }
 }
+
+/// What a trim killed stays in its extents' counts until the trim is durable; of several such
+/// extents only the first was once taken as trimmed.
+#[test]
+fn retention_by_size_takes_nothing_for_what_a_queued_trim_takes_already() {
+    let (_disk, log) = log_with(&[ID]);
+    for _ in 0..20 {
+        log.append_one(ID, 1, 900).1.unwrap();
+    }
+    log.settle();
+    let runs = log.partition(ID).unwrap().lock().runs.clone();
+    assert!(runs.len() >= 4, "{runs:?}");
+    let one = u64::from(runs[0].bytes / 3);
+    // One entry into the third extent of three entries each.
+    let start = Offset(7);
+    log.trim(ID, start, Note::default().boxed());
+    for _ in 0..2 {
+        assert_eq!(log.oversized_until(ID, 13 * one).unwrap(), start);
+        assert_eq!(log.oversized_until(ID, 12 * one).unwrap(), Offset(8));
+        assert_eq!(log.oversized_until(ID, 9 * one).unwrap(), Offset(11));
+        log.commit();
+    }
+}
