@@ -55,8 +55,8 @@ pub struct Log {
 /// What the log's threads and callers share.
 ///
 /// Locks are taken in this order: a partition, `queue`, `spares`, the set of extents; `writer`,
-/// then `unsynced`; `syncer` alone; `upkeeping` before all of these. Completions run under `writer`
-/// or `syncer`.
+/// then `unsynced`; `syncer` alone; `upkeeping` before all of these. The table of partitions is
+/// locked for a moment, inside any of them. Completions run under `writer` or `syncer`.
 pub(crate) struct Core {
     disk: Arc<dyn Disk>,
     options: Options,

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -39,7 +39,7 @@ pub(crate) struct Run {
     pub(crate) bytes: u32,
 }
 
-/// One partition. Its lock is taken before any other but the table's.
+/// One partition. Its lock is taken before any other; the table's is never held while it is taken.
 pub(crate) struct Partition {
     pub(crate) id: LogId,
     durable: AtomicI64,
@@ -48,7 +48,11 @@ pub(crate) struct Partition {
 
 #[derive(Default)]
 pub(crate) struct PartitionState {
+    /// Raised when a trim is queued: readers see nothing before it.
     pub(crate) start: Offset,
+    /// Follows when the trim is durable: a crash can't bring back what is before it, so that only
+    /// those bytes may go.
+    pub(crate) durable_start: Offset,
     pub(crate) next: Offset,
     pub(crate) removed: bool,
     /// In order; the first may begin before `start`.
@@ -104,9 +108,11 @@ impl PartitionState {
         }
     }
 
-    /// Drops what lies wholly below `start`; gives the runs that nothing refers to any more.
-    pub(crate) fn release(&mut self) -> Vec<Run> {
-        let start = self.start;
+    /// Makes `start` durable and drops what lies wholly below it; gives the runs that nothing
+    /// refers to any more.
+    pub(crate) fn release(&mut self, start: Offset) -> Vec<Run> {
+        let start = self.durable_start.max(start);
+        self.durable_start = start;
         while self
             .recent
             .front()
@@ -161,31 +167,58 @@ impl PartitionState {
 
 /// All partitions of the log.
 #[derive(Default)]
-pub(crate) struct PartitionTable(RwLock<HashMap<LogId, Arc<Partition>>>);
+pub(crate) struct PartitionTable(RwLock<Partitions>);
+
+#[derive(Default)]
+struct Partitions {
+    known: HashMap<LogId, Arc<Partition>>,
+    /// Their removal is queued and not durable yet: a crash could bring them back.
+    leaving: HashMap<LogId, Arc<Partition>>,
+}
 
 impl PartitionTable {
+    fn read(&self) -> RwLockReadGuard<'_, Partitions> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Partitions> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn find(&self, id: LogId) -> Option<Arc<Partition>> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        table.get(&id).cloned()
+        self.read().known.get(&id).cloned()
+    }
+
+    /// As [`PartitionTable::find`], also of one whose removal is not durable.
+    pub(crate) fn find_or_leaving(&self, id: LogId) -> Option<Arc<Partition>> {
+        let table = self.read();
+        let found = table.known.get(&id).or_else(|| table.leaving.get(&id));
+        found.cloned()
     }
 
     pub(crate) fn insert_absent(&self, id: LogId, make: impl FnOnce() -> Partition) {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        table.entry(id).or_insert_with(|| Arc::new(make()));
+        let mut table = self.write();
+        table.known.entry(id).or_insert_with(|| Arc::new(make()));
     }
 
-    pub(crate) fn take(&self, id: LogId) -> Option<Arc<Partition>> {
-        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        table.remove(&id)
+    /// Hides a partition whose removal was queued.
+    pub(crate) fn hide(&self, id: LogId) {
+        let table = &mut *self.write();
+        if let Some(partition) = table.known.remove(&id) {
+            table.leaving.insert(id, partition);
+        }
+    }
+
+    /// Forgets a hidden partition: its removal is durable.
+    pub(crate) fn forget(&self, id: LogId) {
+        self.write().leaving.remove(&id);
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Partition>> {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        table.values().cloned().collect()
+        self.read().known.values().cloned().collect()
     }
 
     pub(crate) fn len(&self) -> usize {
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        table.len()
+        self.read().known.len()
     }
 }

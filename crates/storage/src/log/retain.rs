@@ -17,6 +17,11 @@ impl Core {
             return;
         };
         let mut state = partition.lock();
+        if state.removed {
+            drop(state);
+            done.durable(Err(AppendError::UnknownPartition));
+            return;
+        }
         let durable = partition.durable_end();
         let start = start.min(durable).max(state.start);
         let header = EntryHeader::control(EntryKind::Trim, id, start, durable);
@@ -37,16 +42,22 @@ impl Core {
             return;
         };
         let mut state = partition.lock();
+        if state.removed {
+            drop(state);
+            done.durable(Err(AppendError::UnknownPartition));
+            return;
+        }
         let header = EntryHeader::control(EntryKind::Remove, id, state.start, state.next);
         let action = Action::Remove(Arc::clone(&partition));
         let refused = self.queue_control(header, action, done).err();
         if refused.is_none() {
             state.removed = true;
+            // Before the removal can take effect, which waits for this partition's lock.
+            self.partitions.hide(id);
         }
         drop(state);
-        match refused {
-            Some((error, done)) => done.durable(Err(error)),
-            None => drop(self.partitions.take(id)),
+        if let Some((error, done)) = refused {
+            done.durable(Err(error));
         }
     }
 }

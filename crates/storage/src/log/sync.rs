@@ -34,7 +34,8 @@ pub(super) struct UnsyncedItem {
 
 enum Effect {
     Extend(Arc<Partition>, model::Offset),
-    Trim(Arc<Partition>),
+    /// With the start that this trim sets; a later one may be queued already.
+    Trim(Arc<Partition>, model::Offset),
     Remove(Arc<Partition>),
     Fill(FilledExtent),
 }
@@ -42,14 +43,14 @@ enum Effect {
 impl UnsyncedItem {
     pub(super) fn of(item: Item) -> Self {
         let end = item.end();
-        let next = item.header.next;
+        let (base, next) = (item.header.base, item.header.next);
         Self {
             extent: item.extent,
             end,
             bytes: u64::from(item.header.total_bytes()),
             effect: match item.action {
                 Action::Batches { partition, .. } => Effect::Extend(partition, next),
-                Action::Trim(partition) => Effect::Trim(partition),
+                Action::Trim(partition) => Effect::Trim(partition, base),
                 Action::Remove(partition) => Effect::Remove(partition),
                 Action::End(filled) => Effect::Fill(filled),
             },
@@ -121,8 +122,8 @@ impl Core {
     fn take_effect(&self, effect: Effect) {
         match effect {
             Effect::Extend(partition, end) => partition.set_durable_end(end),
-            Effect::Trim(partition) => {
-                let released = partition.lock().release();
+            Effect::Trim(partition, start) => {
+                let released = partition.lock().release(start);
                 self.release(&released);
             }
             Effect::Remove(partition) => {
@@ -131,6 +132,7 @@ impl Core {
                     state.recent = std::collections::VecDeque::new();
                     std::mem::take(&mut state.runs)
                 };
+                self.partitions.forget(partition.id);
                 self.release(&released);
             }
             Effect::Fill(filled) => {

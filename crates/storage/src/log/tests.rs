@@ -5,6 +5,7 @@ mod border;
 mod damage;
 mod faults;
 mod lend;
+mod pending;
 mod real;
 mod reuse;
 mod search;

@@ -116,7 +116,7 @@ impl Core {
         })
     }
 
-    /// Gives the dead ranges of a sealed extent back to the file system.
+    /// Gives the dead ranges of a sealed extent back to the file system: what no crash brings back.
     fn punch(&self, extent: ExtentSequence) -> io::Result<()> {
         let index = self.index(extent)?;
         let mut live: Vec<EntryRef> = Vec::new();
@@ -125,8 +125,8 @@ impl Core {
             let start = match current {
                 Some((known, start)) if known == id => start,
                 _ => {
-                    let partition = self.partitions.find(id);
-                    let start = partition.map(|partition| partition.lock().start);
+                    let partition = self.partitions.find_or_leaving(id);
+                    let start = partition.map(|partition| partition.lock().durable_start);
                     current = Some((id, start));
                     start
                 }

@@ -71,6 +71,7 @@ impl Rebuild {
         let partitions = manifest.partitions.iter().map(|partition| {
             let state = PartitionState {
                 start: partition.start,
+                durable_start: partition.start,
                 next: partition.sealed_next,
                 removed: false,
                 runs: partition.runs.clone(),
@@ -171,7 +172,7 @@ impl Rebuild {
         let mut missing = BTreeSet::new();
         for (id, mut building) in self.partitions {
             building.lose_until(building.next_known);
-            building.state.release();
+            building.state.release(building.state.start);
             building.lose_missing(on_disk, &mut missing);
             building.report(id, damages);
             for run in &building.state.runs {

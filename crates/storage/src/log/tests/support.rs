@@ -84,6 +84,19 @@ pub(super) fn small_options() -> Options {
     }
 }
 
+/// Extents in which holes are punched.
+pub(super) fn wide_options() -> Options {
+    Options {
+        extent_bytes: 1 << 20,
+        ..small_options()
+    }
+}
+
+pub(super) fn open_wide(disk: &SimulatedDisk) -> (Core, Recovery) {
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Core::open(disk, wide_options()).unwrap()
+}
+
 pub(super) fn open(disk: &SimulatedDisk) -> (Core, Recovery) {
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     Core::open(disk, small_options()).unwrap()
