@@ -102,6 +102,12 @@ pub trait DiskFile: Send + Sync {
     /// The file system's.
     fn bytes(&self) -> io::Result<u64>;
 
+    /// Bytes of the file system's that the file takes: less than its length where it has holes.
+    ///
+    /// # Errors
+    /// The file system's.
+    fn allocated_bytes(&self) -> io::Result<u64>;
+
     /// All bytes from here on are zeros that were never written; a file system that does not know
     /// gives the file's end.
     ///

@@ -6,7 +6,7 @@ use std::{
     num::NonZeroU64,
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::fs::OpenOptionsExt,
+        unix::fs::{MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
     sync::{
@@ -27,6 +27,8 @@ use super::{Disk, DiskFile, Mapped, Shared};
 const PIECES_PER_CALL_MAX: usize = 1024;
 /// Bytes of one advice to read ahead: what Linux reads ahead by default.
 const ADVICE_BYTES: u64 = 128 << 10;
+/// What `stat` counts a file's allocated bytes in, whatever the file system's blocks are.
+const STAT_BLOCK_BYTES: u64 = 512;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 /// Private to the broker's user: records may hold anything.
 const FILE_MODE: u32 = 0o600;
@@ -202,6 +204,14 @@ impl RealFile {
 impl DiskFile for RealFile {
     fn bytes(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    fn allocated_bytes(&self) -> io::Result<u64> {
+        Ok(self
+            .file
+            .metadata()?
+            .blocks()
+            .saturating_mul(STAT_BLOCK_BYTES))
     }
 
     fn data_end(&self) -> io::Result<u64> {

@@ -4,12 +4,12 @@
 //! be lost, kept or torn at any sector; unsynced changes of names keep a prefix.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, IoSlice},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{Disk, DiskFile, Mapped};
+use super::{BLOCK_BYTES, Disk, DiskFile, Mapped};
 
 const SECTOR_BYTES: usize = 512;
 
@@ -53,8 +53,8 @@ struct File {
     live: Vec<u8>,
     durable: Vec<u8>,
     unsynced: Vec<Change>,
-    /// Bytes given back by punching.
-    punched_bytes: u64,
+    /// Blocks given back by punching, by number.
+    holes: BTreeSet<usize>,
 }
 
 enum Change {
@@ -187,14 +187,23 @@ impl World {
             .live_names
             .values()
             .filter_map(|&at| self.files.get(at));
-        live.map(|file| (file.live.len() as u64).saturating_sub(file.punched_bytes))
-            .sum()
+        live.map(File::allocated_bytes).sum()
     }
 
     fn set_name(&mut self, path: &str, file: usize) {
         self.live_names.insert(path.to_owned(), file);
         self.unsynced_names
             .push(NameChange::Set(path.to_owned(), file));
+    }
+}
+
+impl File {
+    fn hole_bytes(&self) -> u64 {
+        (self.holes.len() * BLOCK_BYTES) as u64
+    }
+
+    fn allocated_bytes(&self) -> u64 {
+        (self.live.len() as u64).saturating_sub(self.hole_bytes())
     }
 }
 
@@ -387,6 +396,10 @@ impl DiskFile for Handle {
         self.with(|file| Ok(file.live.len() as u64))
     }
 
+    fn allocated_bytes(&self) -> io::Result<u64> {
+        self.with(|file| Ok(file.allocated_bytes()))
+    }
+
     fn data_end(&self) -> io::Result<u64> {
         self.with(|file| {
             let last = file.live.iter().rposition(|&byte| byte != 0);
@@ -403,6 +416,9 @@ impl DiskFile for Handle {
         let at = index(at)?;
         let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
         self.with(|file| {
+            let end = at + bytes.len();
+            let written = at / BLOCK_BYTES..end.div_ceil(BLOCK_BYTES);
+            file.holes.retain(|block| !written.contains(block));
             let change = Change::Write { at, bytes };
             change.apply(&mut file.live);
             file.unsynced.push(change);
@@ -444,11 +460,11 @@ impl DiskFile for Handle {
         let (allocated, capacity) = (world.allocated_bytes(), world.capacity_bytes);
         drop(world);
         self.with(|file| {
-            if allocated + file.punched_bytes > capacity {
+            if allocated + file.hole_bytes() > capacity {
                 return Err(io::ErrorKind::StorageFull.into());
             }
             assert_eq!(file.live.len(), index(bytes)?, "files do not grow");
-            file.punched_bytes = 0;
+            file.holes.clear();
             Ok(())
         })
     }
@@ -464,7 +480,8 @@ impl DiskFile for Handle {
             };
             change.apply(&mut file.live);
             file.unsynced.push(change);
-            file.punched_bytes += len as u64;
+            let whole = start.div_ceil(BLOCK_BYTES)..(start + len) / BLOCK_BYTES;
+            file.holes.extend(whole);
             Ok(())
         })
     }

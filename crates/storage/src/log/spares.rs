@@ -68,15 +68,11 @@ impl Core {
         floor_bytes: u64,
     ) -> io::Result<Option<Arc<OpenExtent>>> {
         let (sequence, bytes) = (spares.next, self.options.extent_bytes);
-        let free_bytes = self.disk.free_bytes()?;
-        if free_bytes < floor_bytes {
-            return Ok(None);
-        }
-        let reused = self.reuse(spares);
+        let reused = self.reuse(spares, floor_bytes)?;
         let is_reused = reused.is_some();
         let file = match reused {
             Some(file) => file,
-            None if free_bytes < bytes.saturating_add(floor_bytes) => return Ok(None),
+            None if !self.has_free(bytes, floor_bytes)? => return Ok(None),
             None => match self.disk.create(&log_path(sequence), bytes) {
                 Ok(file) => file,
                 Err(error) if is_no_space(&error) => return Ok(None),
@@ -101,33 +97,67 @@ impl Core {
         })))
     }
 
-    /// Gives the next extent a freed one's file. One that cannot be used is removed.
-    fn reuse(&self, spares: &mut Spares) -> Option<Arc<dyn DiskFile>> {
-        let next = log_path(spares.next);
-        while let Some(freed) = spares.free.pop_first() {
-            if !self.disk.replaces_pages() {
-                self.remove_free(freed);
-                continue;
-            }
-            let path = free_path(freed);
-            let reused = self.disk.open_for_blocks(&path).and_then(|file| {
-                if file.bytes()? != self.options.extent_bytes {
-                    return Err(io::ErrorKind::InvalidInput.into());
+    /// Whether so many bytes can be taken without going below the floor. Taking none never does.
+    fn has_free(&self, bytes: u64, floor_bytes: u64) -> io::Result<bool> {
+        Ok(bytes == 0 || self.disk.free_bytes()? >= bytes.saturating_add(floor_bytes))
+    }
+
+    /// Gives the next extent a freed one's file: the first one whose holes can be filled above the
+    /// floor. One that cannot be used is removed; where all of them lack space one after another
+    /// is, until there is enough for another or for a new file.
+    fn reuse(
+        &self,
+        spares: &mut Spares,
+        floor_bytes: u64,
+    ) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        loop {
+            for freed in spares.free.clone() {
+                match self.reuse_one(freed, spares.next, floor_bytes) {
+                    Ok(None) => {}
+                    Ok(Some(file)) => {
+                        spares.free.remove(&freed);
+                        return Ok(Some(file));
+                    }
+                    Err(error) => {
+                        tracing::debug!(%error, extent = freed.0, "freed extent is not used again");
+                        spares.free.remove(&freed);
+                        self.remove_free(freed);
+                    }
                 }
-                // Holes may have been punched into it.
-                file.reserve(self.options.extent_bytes)?;
-                self.disk.rename(&path, &next)?;
-                Ok(file)
-            });
-            match reused {
-                Ok(file) => return Some(file),
-                Err(error) => {
-                    tracing::debug!(%error, extent = freed.0, "freed extent is not used again");
-                    self.remove_free(freed);
-                }
             }
+            if self.has_free(self.options.extent_bytes, floor_bytes)? {
+                return Ok(None);
+            }
+            let Some(freed) = spares.free.pop_first() else {
+                return Ok(None);
+            };
+            self.remove_free(freed);
         }
-        None
+    }
+
+    /// Gives `next` one freed extent's file; `None` where filling its holes takes too much.
+    fn reuse_one(
+        &self,
+        freed: ExtentSequence,
+        next: ExtentSequence,
+        floor_bytes: u64,
+    ) -> io::Result<Option<Arc<dyn DiskFile>>> {
+        if !self.disk.replaces_pages() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let bytes = self.options.extent_bytes;
+        let path = free_path(freed);
+        let file = self.disk.open_for_blocks(&path)?;
+        if file.bytes()? != bytes {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let missing = bytes.saturating_sub(file.allocated_bytes()?);
+        if !self.has_free(missing, floor_bytes)? {
+            return Ok(None);
+        }
+        file.reserve(bytes)?;
+        self.disk.rename(&path, &log_path(next))?;
+        Ok(Some(file))
     }
 
     /// Keeps a freed extent's file for another one; false when there are enough, or little space.

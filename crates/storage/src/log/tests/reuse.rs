@@ -1,5 +1,7 @@
 //! Files of freed extents get new extents: nothing of what they held comes to life.
 
+use std::sync::Arc;
+
 use model::{LogId, Offset};
 use proptest::prelude::*;
 
@@ -8,13 +10,15 @@ use super::{
     world::{Act, World},
 };
 use crate::{
-    Damage,
+    Damage, Options,
     disk::{Disk, SimulatedDisk},
     log::Core,
 };
 
 const ID: LogId = LogId(5);
 const KEPT: LogId = LogId(6);
+
+const DISK_BYTES: u64 = 16 << 20;
 
 fn names(disk: &SimulatedDisk, suffix: &str) -> usize {
     let names = disk.list("log").unwrap();
@@ -53,6 +57,78 @@ fn a_freed_extent_is_used_again_before_a_new_file_is_made() {
     let (log, recovery) = open(&disk);
     assert!(recovery.clean, "{:?}", recovery.damages);
     assert_eq!(log.read_all(ID, PLENTY).unwrap().len(), 10);
+}
+
+/// A disk of [`DISK_BYTES`] gets smaller until so much is free.
+fn leave_free(disk: &SimulatedDisk, bytes: u64) {
+    let allocated = DISK_BYTES - disk.free_bytes().unwrap();
+    disk.set_capacity(allocated + bytes);
+}
+
+/// A log on a new disk of [`DISK_BYTES`], with a floor.
+fn with_floor(options: Options) -> (SimulatedDisk, Core) {
+    let disk = SimulatedDisk::new(DISK_BYTES, 1);
+    let (log, _) = Core::open(Arc::new(disk.clone()), options).unwrap();
+    log.create(ID);
+    log.create(KEPT);
+    (disk, log)
+}
+
+#[test]
+fn below_the_floor_kept_files_are_filled_before_an_append_is_refused() {
+    let floor = 8 * 4096;
+    let (disk, log) = with_floor(Options {
+        free_space_floor_bytes: floor,
+        ..small_options()
+    });
+    log.commit_each(&[(ID, 1, 700); 20]);
+    log.trim(ID, EVERYTHING, Note::default().boxed());
+    log.settle();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.settle();
+    let kept = names(&disk, ".free");
+    assert!(kept >= 3, "{kept}");
+    let files = names(&disk, ".log") + kept;
+    leave_free(&disk, floor - 100);
+    while names(&disk, ".free") > 0 {
+        let note = log.append_one(ID, 1, 700).1.unwrap();
+        log.settle();
+        assert!(note.is_acknowledged());
+    }
+    while log.append_one(ID, 1, 700).1.is_ok() {
+        log.settle();
+    }
+    assert_eq!(names(&disk, ".log"), files, "none was made");
+}
+
+#[test]
+fn holes_of_kept_files_count_against_the_floor_and_files_give_way_to_each_other() {
+    let options = wide_options();
+    let extent = options.extent_bytes;
+    let floor = 2 * extent;
+    let (disk, log) = with_floor(Options {
+        free_space_floor_bytes: floor,
+        ..options
+    });
+    // Of each extent a tenth stays; then that goes too.
+    let turn = [(KEPT, 1, 80_000), (ID, 1, 880_000)];
+    log.commit_each(&turn.repeat(3));
+    for id in [ID, KEPT] {
+        log.trim(id, EVERYTHING, Note::default().boxed());
+        log.checkpoint(&no_snapshot).unwrap();
+        log.settle();
+    }
+    let kept = names(&disk, ".free");
+    assert!(kept >= 2, "{kept}");
+    leave_free(&disk, floor + 848_000);
+    let mut appended = 0;
+    while log.append_one(ID, 1, 880_000).1.is_ok() {
+        log.settle();
+        appended += 1;
+        assert!(disk.free_bytes().unwrap() >= floor, "{appended} appended");
+    }
+    assert_eq!(names(&disk, ".free"), 0);
+    assert_eq!(appended, 2, "one in the spare extent, one in a kept file");
 }
 
 #[test]
