@@ -140,7 +140,7 @@ pub trait DiskFile: Send + Sync {
         Ok(read)
     }
 
-    /// As [`DiskFile::read_at`], in place of what the buffer held.
+    /// As [`DiskFile::read_at`], in place of what the buffer held. Much larger room is given back.
     ///
     /// # Errors
     /// The file system's, and `UnexpectedEof` beyond the end.

@@ -27,6 +27,8 @@ use super::{Disk, DiskFile, Mapped, Shared};
 const PIECES_PER_CALL_MAX: usize = 1024;
 /// Bytes of one advice to read ahead: what Linux reads ahead by default.
 const ADVICE_BYTES: u64 = 128 << 10;
+/// Room that a buffer keeps when less is read into it.
+const ROOM_KEPT_BYTES: usize = 1 << 20;
 /// What `stat` counts a file's allocated bytes in, whatever the file system's blocks are.
 const STAT_BLOCK_BYTES: u64 = 512;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
@@ -188,6 +190,23 @@ impl AsFd for RealFile {
 }
 
 impl RealFile {
+    /// Reads as much as the buffer holds.
+    fn fill(&self, at: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let (mut at, mut rest) = (at, buffer);
+        while !rest.is_empty() {
+            match rustix::io::pread(&self.file, &mut *rest, at) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(read) => {
+                    at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+                    rest = rest.get_mut(read..).unwrap_or_default();
+                }
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// For file systems that can neither reserve nor punch.
     fn write_zeros(&self, at: u64, bytes: u64) -> io::Result<()> {
         let mut done = 0;
@@ -269,6 +288,13 @@ impl DiskFile for RealFile {
     }
 
     fn read_into(&self, at: u64, bytes: usize, buffer: &mut Vec<u8>) -> io::Result<()> {
+        if buffer.capacity() / 2 > bytes.max(ROOM_KEPT_BYTES) {
+            *buffer = Vec::new();
+        }
+        if buffer.capacity() > bytes {
+            buffer.resize(bytes, 0);
+            return self.fill(at, buffer);
+        }
         // Uninitialised room is handed to the kernel, so that large reads are not zeroed first.
         buffer.clear();
         buffer.reserve_exact(bytes);
@@ -361,6 +387,29 @@ mod tests {
             opened.read_at(199_999, 2).is_err(),
             "nothing is beyond the end"
         );
+    }
+
+    #[test]
+    fn a_read_into_a_buffer_gives_what_was_asked_for_whatever_room_it_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = RealDisk::new(dir.path(), true).unwrap();
+        let file = disk.create("file", 8 << 20).unwrap();
+        let numbers: Vec<u8> = (0..6 << 18_u32).flat_map(u32::to_le_bytes).collect();
+        file.write_at(0, &[IoSlice::new(&numbers)]).unwrap();
+        let mut buffer = Vec::new();
+        let mut read = |at: usize, bytes: usize| {
+            file.read_into(at as u64, bytes, &mut buffer).unwrap();
+            let written = numbers.get(at..at + bytes);
+            assert!(written == Some(&buffer), "{bytes} bytes at {at}");
+            buffer.capacity()
+        };
+        read(0, 5000);
+        read(3, 100);
+        assert_eq!(read(70_000, 5000), 5000, "its room was used again");
+        read(0, 6 << 20);
+        assert_eq!(read(9, 1 << 20), 1 << 20, "large room does not stay");
+        let beyond = file.read_into(8 << 20, 1, &mut buffer).unwrap_err();
+        assert_eq!(beyond.kind(), io::ErrorKind::UnexpectedEof);
     }
 
     #[test]

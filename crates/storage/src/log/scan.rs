@@ -245,6 +245,10 @@ impl ExtentScan {
         let Some(claimed) = claimed.filter(|claimed| claimed.position == self.at(byte)) else {
             return Ok(None);
         };
+        // Nothing proves the length yet: what no extent could hold is not worth the memory.
+        if byte.saturating_add(claimed.total_bytes()) > self.file_bytes {
+            return Ok(None);
+        }
         self.load(byte, claimed.total_bytes())?;
         Ok(EntryHeader::read(self.from(byte), self.at(byte), self.salt))
     }
