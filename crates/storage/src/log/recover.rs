@@ -172,10 +172,6 @@ impl Opening<'_> {
     ) -> Result<ExtentSequence, OpenError> {
         let mut last = ExtentSequence(scan_from.0.saturating_sub(1));
         for &extent in sequences.range(scan_from..) {
-            if self.is_behind_a_gap(last, extent, sequences)? {
-                self.drop_extents(sequences, extent)?;
-                break;
-            }
             let until = match self.end {
                 Some(end) if end.extent < extent => {
                     self.drop_extents(sequences, extent)?;
@@ -184,6 +180,10 @@ impl Opening<'_> {
                 Some(end) if end.extent == extent => end.byte,
                 _ => u32::MAX,
             };
+            if self.is_behind_a_gap(last, extent, sequences)? {
+                self.drop_extents(sequences, extent)?;
+                break;
+            }
             let mut scan = self.open_scan(extent, until)?;
             match scan.header() {
                 ExtentHeader::Sound { salt, .. } => {
@@ -197,8 +197,7 @@ impl Opening<'_> {
             }
             scan.set_salt(self.salt.unwrap_or(0));
             self.rebuild.begin_extent(extent);
-            let after = sequences.range(extent.next()..);
-            let later: Vec<ExtentSequence> = after.copied().collect();
+            let later = self.from(sequences, extent.next());
             match self.walk(&mut scan, &later)? {
                 Walked::On => {
                     self.sync(extent)?;
@@ -226,6 +225,19 @@ impl Opening<'_> {
         Ok(last)
     }
 
+    /// The extents from `extent` on that may say something about the log: none behind its end, if
+    /// that is known. What was prepared there may be a former extent's, and worn out.
+    fn from(
+        &self,
+        sequences: &BTreeSet<ExtentSequence>,
+        extent: ExtentSequence,
+    ) -> Vec<ExtentSequence> {
+        let is_before_end =
+            |&&later: &&ExtentSequence| self.end.is_none_or(|end| later <= end.extent);
+        let later = sequences.range(extent..).take_while(is_before_end);
+        later.copied().collect()
+    }
+
     /// Whether `extent` does not follow `last` and nothing says that what is between was synced.
     fn is_behind_a_gap(
         &mut self,
@@ -236,7 +248,7 @@ impl Opening<'_> {
         if extent == last.next() || self.holes_expected {
             return Ok(false);
         }
-        for &later in sequences.range(extent..) {
+        for later in self.from(sequences, extent) {
             let mut scan = self.open_scan(later, u32::MAX)?;
             self.look_ahead(&mut scan)?;
         }

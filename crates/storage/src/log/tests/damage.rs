@@ -208,3 +208,23 @@ fn a_file_that_cannot_be_read_refuses_the_start_and_changes_nothing() {
     let recovered = recovery.partitions.iter().find(|one| one.id == ID).unwrap();
     assert_eq!(recovered.next, Offset(6));
 }
+
+/// Behind the end of a log that was closed properly lie prepared extents, among them former ones.
+#[test]
+fn after_a_clean_end_what_is_behind_it_is_not_read() {
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 1, 700); 6]);
+    let expected = log.read_all(ID, PLENTY).unwrap();
+    let end = log.durable_position().extent;
+    log.refuse_appends();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.mark_clean().unwrap();
+    drop(log);
+    disk.crash();
+    let prepared = log_path(end.next());
+    assert!(disk.open(&prepared).is_ok());
+    disk.set_unreadable(Some(&prepared));
+    let (log, recovery) = open(&disk);
+    assert!(recovery.clean, "{:?}", recovery.damages);
+    assert_eq!(log.read_all(ID, PLENTY).unwrap(), expected);
+}
