@@ -53,6 +53,11 @@ pub(crate) fn parse_free_name(name: &str) -> Option<ExtentSequence> {
     parse_name(name, ".free")
 }
 
+/// The number of the extent whose index a file is or was to become, if the name is of one.
+pub(crate) fn parse_index_name(name: &str) -> Option<ExtentSequence> {
+    parse_name(name.strip_suffix(".new").unwrap_or(name), ".index")
+}
+
 fn parse_name(name: &str, suffix: &str) -> Option<ExtentSequence> {
     let digits = name.strip_suffix(suffix)?;
     let sequence = digits.parse().ok()?;

@@ -84,6 +84,8 @@ pub(crate) struct Core {
     upkeep_wanted: Condvar,
     /// Held by whoever does upkeep: extents are sealed in their order.
     upkeeping: Mutex<()>,
+    /// Held by whoever builds a lost index again; taken alone, or under `upkeeping`.
+    rebuilding: Mutex<()>,
     checkpointing: Mutex<()>,
     durable: AtomicU64,
     closed: OnceLock<Arc<str>>,

@@ -150,6 +150,7 @@ impl Core {
             upkeep: Mutex::new(true),
             upkeep_wanted: Condvar::new(),
             upkeeping: Mutex::new(()),
+            rebuilding: Mutex::new(()),
             checkpointing: Mutex::new(()),
             durable: AtomicU64::new(durable.pack()),
             closed: OnceLock::new(),

@@ -172,8 +172,12 @@ impl Core {
             return Ok(false);
         }
         assert!(extent < spares.next, "a kept file holds past extents only");
-        self.disk.rename(&log_path(extent), &free_path(extent))?;
-        spares.free.insert(extent);
+        match self.disk.rename(&log_path(extent), &free_path(extent)) {
+            Ok(()) => _ = spares.free.insert(extent),
+            // It went the last time, and something after it failed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
         Ok(true)
     }
 

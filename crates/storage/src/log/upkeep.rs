@@ -77,15 +77,16 @@ impl Core {
         Ok(())
     }
 
+    /// The log goes first: while it is there, a reader may build the index again.
     fn delete(&self, extent: ExtentSequence) -> io::Result<()> {
+        if !self.keep_free(extent)? {
+            self.remove_if_there(&log_path(extent))?;
+        }
+        self.remove_if_there(&index_path(extent))?;
         self.opened.files.forget(extent);
         self.opened.indexes.forget(extent);
         self.opened.proved.forget(extent);
-        self.remove_if_there(&index_path(extent))?;
-        if self.keep_free(extent)? {
-            return Ok(());
-        }
-        self.remove_if_there(&log_path(extent))
+        Ok(())
     }
 
     fn remove_if_there(&self, path: &str) -> io::Result<()> {
@@ -98,22 +99,41 @@ impl Core {
     /// The index of a sealed extent; built again from the extent when it is missing or damaged.
     pub(super) fn index(&self, extent: ExtentSequence) -> io::Result<Arc<Index>> {
         self.opened.indexes.find_or_open(extent, || {
-            let mapped = self.disk.map(&index_path(extent));
-            if let Some(index) = mapped.ok().and_then(|bytes| Index::open(extent, bytes)) {
-                return Ok(Arc::new(index));
+            if let Some(index) = self.map_index(extent) {
+                return Ok(index);
             }
+            // One at a time: a file that may be mapped is not written again.
+            let _rebuilding = lock(&self.rebuilding);
+            if let Some(index) = self.map_index(extent) {
+                return Ok(index);
+            }
+            let entries = self.scan_entries(extent)?;
             tracing::warn!(
                 extent = extent.0,
-                "index is missing or damaged: building it again"
+                "index is missing or damaged: built again"
             );
-            let entries = self.scan_entries(extent)?;
-            let encoded = index::encode(extent, entries);
-            replace_file(&*self.disk, LOG_DIR, &index_name(extent), &encoded)?;
-            let bytes = self.disk.map(&index_path(extent))?;
-            let index = Index::open(extent, bytes);
-            let index = index.ok_or(io::ErrorKind::InvalidData)?;
-            Ok(Arc::new(index))
+            self.put_index(extent, &index::encode(extent, entries))?;
+            let index = self.map_index(extent);
+            index.ok_or_else(|| io::ErrorKind::InvalidData.into())
         })
+    }
+
+    fn map_index(&self, extent: ExtentSequence) -> Option<Arc<Index>> {
+        let mapped = self.disk.map(&index_path(extent)).ok()?;
+        Index::open(extent, mapped).map(Arc::new)
+    }
+
+    /// Writes an index that was built again, unless its extent was freed on the way: whoever frees
+    /// it looks for an index after the log is gone, so one of the two removes it.
+    pub(super) fn put_index(&self, extent: ExtentSequence, encoded: &[u8]) -> io::Result<()> {
+        replace_file(&*self.disk, LOG_DIR, &index_name(extent), encoded)?;
+        match self.disk.open(&log_path(extent)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.remove_if_there(&index_path(extent))?;
+                Err(error)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives the dead ranges of a sealed extent back to the file system: what no crash brings back.

@@ -11,7 +11,8 @@ use crate::{
     ExtentSequence, OpenError, Options,
     disk::{Disk, read_file, replace_file},
     extent::{
-        EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, LOG_DIR, free_path, parse_free_name, parse_log_name,
+        EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, LOG_DIR, free_path, parse_free_name, parse_index_name,
+        parse_log_name,
     },
     manifest::{MANIFEST, Manifest, ManifestError},
 };
@@ -48,7 +49,8 @@ pub(super) struct Listed {
     pub(super) free: BTreeSet<ExtentSequence>,
 }
 
-/// Lists extents and freed ones; of these only as many are kept as may be.
+/// Lists extents and freed ones; of these only as many are kept as may be, and no index whose
+/// extent is gone.
 pub(super) fn list_extents(disk: &dyn Disk, options: &Options) -> Result<Listed, OpenError> {
     let names = disk.list(LOG_DIR).map_err(failed("list", LOG_DIR))?;
     let parsed = |parse: fn(&str) -> Option<ExtentSequence>| -> BTreeSet<ExtentSequence> {
@@ -64,6 +66,13 @@ pub(super) fn list_extents(disk: &dyn Disk, options: &Options) -> Result<Listed,
         };
         let path = free_path(surplus);
         disk.remove(&path).map_err(failed("remove", &path))?;
+    }
+    let is_gone = |extent: ExtentSequence| !listed.sequences.contains(&extent);
+    for name in &names {
+        if parse_index_name(name).is_some_and(is_gone) {
+            let path = format!("{LOG_DIR}/{name}");
+            disk.remove(&path).map_err(failed("remove", &path))?;
+        }
     }
     Ok(listed)
 }

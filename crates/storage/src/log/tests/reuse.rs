@@ -10,8 +10,9 @@ use super::{
     world::{Act, World},
 };
 use crate::{
-    Damage, Options,
+    Damage, ExtentSequence, Options,
     disk::{Disk, SimulatedDisk},
+    index,
     log::Core,
 };
 
@@ -218,6 +219,62 @@ fn a_reader_of_an_extent_that_is_used_again_is_told_that_its_offset_is_gone() {
         matches!(error, crate::ReadError::OutOfRange { .. }),
         "{error}"
     );
+}
+
+/// Numbers of extents that have an index, and of those that have none but an index.
+fn indexed(disk: &SimulatedDisk) -> (usize, Vec<String>) {
+    let names = disk.list("log").unwrap();
+    let stems = names.iter().filter_map(|name| name.split_once(".index"));
+    let stems: Vec<String> = stems.map(|(stem, _)| stem.to_owned()).collect();
+    let has_log = |stem: &String| names.contains(&format!("{stem}.log"));
+    let (kept, alone): (Vec<_>, Vec<_>) = stems.into_iter().partition(has_log);
+    (kept.len(), alone)
+}
+
+#[test]
+fn no_index_stays_that_is_built_again_while_its_extent_is_freed() {
+    let (disk, log) = with_freed(1);
+    let encoded = index::encode(ExtentSequence(1), Vec::new());
+    // The reader found the log when it looked, and has read it.
+    let put = log.put_index(ExtentSequence(1), &encoded);
+    assert_eq!(put.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(indexed(&disk).1, [""; 0]);
+}
+
+#[test]
+fn an_extent_whose_index_could_not_be_removed_is_freed_the_next_time() {
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 1, 700); 20]);
+    log.trim(ID, EVERYTHING, Note::default().boxed());
+    // The extent being filled is ended early, sealed, and nothing is left to prepare.
+    (0..3).for_each(|_| log.settle());
+    log.checkpoint(&no_snapshot).unwrap();
+    disk.power_off_after(1);
+    log.step_upkeep();
+    assert_eq!(indexed(&disk).1.len(), 1, "the log has gone, its index not");
+    disk.power_off_after(u64::MAX);
+    log.step_upkeep();
+    assert_eq!(indexed(&disk).1, [""; 0]);
+    assert!(names(&disk, ".free") >= 3);
+    log.commit_each(&[(ID, 1, 700); 20]);
+}
+
+#[test]
+fn a_start_removes_indexes_whose_extents_are_gone_and_keeps_the_others() {
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 1, 700); 20]);
+    log.checkpoint(&no_snapshot).unwrap();
+    drop(log);
+    let (kept, alone) = indexed(&disk);
+    assert!(kept >= 3 && alone.is_empty());
+    for name in ["0000000777.index", "0000000778.index.new"] {
+        disk.create(&format!("log/{name}"), 0).unwrap();
+    }
+    disk.sync_dir("log").unwrap();
+    disk.crash();
+    let (log, _) = open(&disk);
+    assert_eq!(indexed(&disk), (kept, vec![]));
+    assert_eq!(log.read_all(ID, PLENTY).unwrap().len(), 20);
 }
 
 /// Appends, then everything old is freed: extents go round.
