@@ -10,5 +10,6 @@ mod real;
 mod reuse;
 mod search;
 mod support;
+mod threads;
 mod verify;
 mod world;

@@ -42,7 +42,9 @@ impl Threads {
         Ok(threads)
     }
 
-    /// Lets the threads finish what is queued, and waits for them.
+    /// Lets the threads finish what is queued, and waits for them unless this is one of them: the
+    /// last owner of the log may let go inside a completion, which runs under a lock that the
+    /// others may be waiting for.
     pub(super) fn end(&self, core: &Core) {
         {
             // Each loop looks at the flag under the lock that it waits with.
@@ -55,9 +57,12 @@ impl Threads {
         core.unsynced_filled.notify_all();
         core.upkeep_wanted.notify_all();
         let handles = std::mem::take(&mut *lock(&self.0));
+        let own = thread::current().id();
+        if handles.iter().any(|handle| handle.thread().id() == own) {
+            return;
+        }
         for handle in handles {
-            // The last owner of the log may let go inside a completion, on one of these threads.
-            if handle.thread().id() != thread::current().id() && handle.join().is_err() {
+            if handle.join().is_err() {
                 tracing::error!("a thread of the log panicked");
             }
         }
@@ -92,6 +97,10 @@ impl Core {
             }
             let mut unsynced = lock(&self.unsynced);
             if self.ending.load(Ordering::Acquire) && unsynced.items.is_empty() {
+                drop(unsynced);
+                // The write thread may be about to hand over what it took; the first step waits
+                // for it.
+                while self.step_write() || self.step_sync() {}
                 return;
             }
             unsynced.is_idle = true;
