@@ -31,7 +31,7 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 pub use self::foresee::LookAhead;
 use self::{
     append::Queue, foresee::Streams, lend::Loans, spares::Spares, staging::Staging, sync::Unsynced,
-    threads::Threads, write::TailCache,
+    threads::Threads, upkeep::Wanted, write::TailCache,
 };
 pub(crate) use self::{
     lend::Proved,
@@ -79,9 +79,7 @@ pub(crate) struct Core {
     unsynced_filled: Condvar,
     /// Held by whoever syncs and by nobody else.
     syncer: Mutex<()>,
-    /// Whether there is work for the upkeep thread.
-    upkeep: Mutex<bool>,
-    upkeep_wanted: Condvar,
+    upkeep: Arc<Wanted>,
     /// Held by whoever does upkeep: extents are sealed in their order.
     upkeeping: Mutex<()>,
     /// Held by whoever builds a lost index again; taken alone, or under `upkeeping`.
@@ -397,8 +395,7 @@ impl Core {
 
     /// Tells the upkeep thread that there is something to do.
     fn want_upkeep(&self) {
-        *lock(&self.upkeep) = true;
-        self.upkeep_wanted.notify_one();
+        self.upkeep.call();
     }
 }
 

@@ -10,7 +10,7 @@
 //! ([`crate::disk::Disk::replaces_pages`]).
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io,
     os::fd::{AsFd, BorrowedFd},
     sync::{
@@ -21,7 +21,7 @@ use std::{
 
 use model::{FileRange, LentFile};
 
-use super::Core;
+use super::{Core, upkeep::Wanted};
 use crate::{
     ExtentSequence,
     disk::{DiskFile, Shared},
@@ -36,14 +36,52 @@ pub(super) const LENT_BYTES_MIN: u32 = 16 << 10;
 /// Bytes of records that are checked at once: they should still be in the processor's cache.
 const PROVED_AT_ONCE_BYTES: usize = 128 << 10;
 
-/// Extents that are lent, and how many times.
+/// Extents that are lent.
+pub(super) struct Loans {
+    lent: Mutex<HashMap<ExtentSequence, Lent>>,
+    upkeep: Arc<Wanted>,
+}
+
 #[derive(Default)]
-pub(super) struct Loans(Mutex<HashMap<ExtentSequence, usize>>);
+struct Lent {
+    count: usize,
+    /// The extent is dead: upkeep is called when all is given back.
+    is_awaited: bool,
+}
 
 impl Loans {
+    pub(super) fn new(upkeep: Arc<Wanted>) -> Self {
+        Self {
+            lent: Mutex::default(),
+            upkeep,
+        }
+    }
+
     /// Whether anything of the extent is lent.
     pub(super) fn holds(&self, extent: ExtentSequence) -> bool {
-        lock(&self.0).contains_key(&extent)
+        lock(&self.lent).contains_key(&extent)
+    }
+
+    /// As [`Loans::holds`]; if so, upkeep is called when the last loan ends.
+    pub(super) fn awaits(&self, extent: ExtentSequence) -> bool {
+        let mut lent = lock(&self.lent);
+        let lent = lent.get_mut(&extent);
+        lent.map(|lent| lent.is_awaited = true).is_some()
+    }
+
+    /// Takes one loan back.
+    fn end(&self, extent: ExtentSequence) {
+        let is_awaited = {
+            let mut lent = lock(&self.lent);
+            let Entry::Occupied(mut entry) = lent.entry(extent) else {
+                return;
+            };
+            entry.get_mut().count -= 1;
+            entry.get().count == 0 && entry.remove().is_awaited
+        };
+        if is_awaited {
+            self.upkeep.call();
+        }
     }
 }
 
@@ -56,7 +94,7 @@ struct Loan {
 
 impl Loan {
     fn take(loans: &Arc<Loans>, extent: ExtentSequence, file: Shared) -> Self {
-        *lock(&loans.0).entry(extent).or_default() += 1;
+        lock(&loans.lent).entry(extent).or_default().count += 1;
         let loans = Arc::clone(loans);
         Self {
             loans,
@@ -68,13 +106,7 @@ impl Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        let mut loans = lock(&self.loans.0);
-        if let Some(count) = loans.get_mut(&self.extent) {
-            *count -= 1;
-            if *count == 0 {
-                loans.remove(&self.extent);
-            }
-        }
+        self.loans.end(self.extent);
     }
 }
 

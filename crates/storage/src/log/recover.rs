@@ -29,10 +29,12 @@ use super::{
     Core, Counters,
     append::Queue,
     checkpoint::UNCLEAN,
+    lend::Loans,
     scan::{ExtentScan, Found},
     spares::Spares,
     staging::Staging,
     sync::Unsynced,
+    upkeep::Wanted,
     write::{STEP_BYTES_MAX, TailCache},
 };
 use crate::{
@@ -128,6 +130,7 @@ impl Core {
             extent: spares.next,
             byte: 0,
         };
+        let upkeep = Arc::new(Wanted::new());
         Self {
             salt,
             partitions: PartitionTable::default(),
@@ -137,7 +140,7 @@ impl Core {
                 indexes: Cache::new(options.indexes_max),
                 proved: Cache::new(options.descriptors_max),
             },
-            loans: Arc::default(),
+            loans: Arc::new(Loans::new(Arc::clone(&upkeep))),
             queue: Mutex::new(Queue::default()),
             queue_filled: Condvar::new(),
             spares: Mutex::new(spares),
@@ -147,8 +150,7 @@ impl Core {
             unsynced: Mutex::new(Unsynced::default()),
             unsynced_filled: Condvar::new(),
             syncer: Mutex::new(()),
-            upkeep: Mutex::new(true),
-            upkeep_wanted: Condvar::new(),
+            upkeep,
             upkeeping: Mutex::new(()),
             rebuilding: Mutex::new(()),
             checkpointing: Mutex::new(()),

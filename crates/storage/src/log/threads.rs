@@ -50,12 +50,12 @@ impl Threads {
             // Each loop looks at the flag under the lock that it waits with.
             let _queue = lock(&core.queue);
             let _unsynced = lock(&core.unsynced);
-            let _upkeep = lock(&core.upkeep);
+            let _upkeep = lock(&core.upkeep.is_wanted);
             core.ending.store(true, Ordering::Release);
         }
         core.queue_filled.notify_all();
         core.unsynced_filled.notify_all();
-        core.upkeep_wanted.notify_all();
+        core.upkeep.changed.notify_all();
         let handles = std::mem::take(&mut *lock(&self.0));
         let own = thread::current().id();
         if handles.iter().any(|handle| handle.thread().id() == own) {
@@ -132,9 +132,9 @@ impl Core {
     fn upkeep_loop(&self) {
         loop {
             self.step_upkeep();
-            let wanted = lock(&self.upkeep);
+            let wanted = lock(&self.upkeep.is_wanted);
             let wait = |wanted: &mut bool| !*wanted && !self.ending.load(Ordering::Acquire);
-            let waited = self.upkeep_wanted.wait_while(wanted, wait);
+            let waited = self.upkeep.changed.wait_while(wanted, wait);
             let mut wanted = waited.unwrap_or_else(PoisonError::into_inner);
             if self.ending.load(Ordering::Acquire) {
                 return;

@@ -1,6 +1,9 @@
 //! What happens behind the appends: extents are prepared, sealed, punched and deleted.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Condvar, Mutex},
+};
 
 use model::LogId;
 
@@ -17,6 +20,28 @@ use crate::{
 /// Holes are punched in whole blocks of this size; smaller dead ranges stay until all is dead.
 const HOLE_BYTES_MIN: u64 = 64 << 10;
 const BLOCK_BYTES: u64 = 4096;
+
+/// Says whether there is work for the upkeep thread.
+pub(super) struct Wanted {
+    pub(super) is_wanted: Mutex<bool>,
+    pub(super) changed: Condvar,
+}
+
+impl Wanted {
+    /// At first there is: extents are to be prepared.
+    pub(super) const fn new() -> Self {
+        Self {
+            is_wanted: Mutex::new(true),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// There is something to do.
+    pub(super) fn call(&self) {
+        *lock(&self.is_wanted) = true;
+        self.changed.notify_one();
+    }
+}
 
 impl Core {
     /// Does whatever is due. Errors are logged and left for the next time.
@@ -40,7 +65,7 @@ impl Core {
         }
         let reflected = self.extents.scan_from();
         for extent in self.extents.take_dead(reflected) {
-            if self.loans.holds(extent) {
+            if self.loans.awaits(extent) {
                 self.extents.add_live(extent, 0);
                 continue;
             }
@@ -50,6 +75,7 @@ impl Core {
             }
         }
         for extent in self.extents.take_new_dead(reflected) {
+            // What lives in it may be lent again and again: then it waits for other work.
             if self.loans.holds(extent) {
                 self.extents.release(extent, 0);
                 continue;

@@ -10,7 +10,10 @@ use super::{
     real::{Gate, options},
     support::*,
 };
-use crate::{ExtentSequence, Lending, Log, Options, ReadError, ReadOutcome, extent::log_path};
+use crate::{
+    ExtentSequence, Lending, Log, Options, ReadError, ReadOutcome, disk::RealDisk,
+    extent::log_path, locked::lock, log::Core,
+};
 
 const ID: LogId = LogId(1);
 const OTHER: LogId = LogId(2);
@@ -170,4 +173,39 @@ fn an_extent_that_is_lent_is_neither_punched_nor_deleted() {
     drop(borrowed);
     upkeep();
     assert!(!path.exists(), "it was given back");
+}
+
+#[test]
+fn upkeep_is_called_when_the_last_loan_of_a_dead_extent_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Arc::new(RealDisk::new(dir.path(), true).unwrap());
+    // Without threads: a call stays to be seen.
+    let (log, _) = Core::open(disk, small()).unwrap();
+    log.create(ID);
+    log.commit_each(&[(ID, 1, 20_000); 30]);
+    let extent = ExtentSequence(1);
+    let lend = || {
+        let mut borrowed = None;
+        assert!(log.borrow(extent, &mut borrowed).is_some());
+        borrowed
+    };
+    let was_called = || std::mem::take(&mut *lock(&log.upkeep.is_wanted));
+    was_called();
+    drop(lend());
+    assert!(!was_called(), "it lives");
+    let loans = [lend(), lend()];
+    log.trim(ID, EVERYTHING, Note::default().boxed());
+    (0..3).for_each(|_| log.settle());
+    log.checkpoint(&no_snapshot).unwrap();
+    log.step_upkeep();
+    let path = dir.path().join(log_path(extent));
+    assert!(path.exists());
+    was_called();
+    let [first, last] = loans;
+    drop(first);
+    assert!(!was_called(), "one is still lent");
+    drop(last);
+    assert!(was_called());
+    log.step_upkeep();
+    assert!(!path.exists());
 }
