@@ -162,17 +162,20 @@ impl Core {
     /// something else or damaged. What was read is in the system's memory then.
     pub(super) fn prove(&self, at: EntryRef, scratch: &mut Vec<u8>) -> Option<()> {
         let file = self.opened.file(&*self.disk, at.position.extent).ok()?;
-        let start = u64::from(at.position.byte);
-        file.read_into(start, LONE_HEADS_BYTES, scratch).ok()?;
+        let (start, bytes) = (u64::from(at.position.byte), usize::try_from(at.bytes).ok()?);
+        file.read_into(start, bytes.min(PROVED_AT_ONCE_BYTES), scratch)
+            .ok()?;
         let heads = *scratch.first_chunk()?;
         let lone = self.lone(at, &heads)?;
+        let end = Some(lone.records_end()).filter(|end| *end <= bytes)?;
         let mut crc = crc_of_head(&heads);
-        let mut read = LONE_HEADS_BYTES;
-        while read < lone.records_end() {
-            let bytes = PROVED_AT_ONCE_BYTES.min(lone.records_end() - read);
-            file.read_into(start + read as u64, bytes, scratch).ok()?;
+        let mut read = scratch.len();
+        crc = crc32c::crc32c_append(crc, scratch.get(LONE_HEADS_BYTES..read.min(end))?);
+        while read < end {
+            let piece = PROVED_AT_ONCE_BYTES.min(end - read);
+            file.read_into(start + read as u64, piece, scratch).ok()?;
             crc = crc32c::crc32c_append(crc, scratch);
-            read += bytes;
+            read += piece;
         }
         (crc == lone.batch.crc).then(|| self.note_proved(at))
     }
