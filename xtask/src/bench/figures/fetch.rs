@@ -1,5 +1,7 @@
 //! Reading: from the page cache, and cold beside readers of the tail.
 
+use std::{thread, time::Duration};
+
 use anyhow::Result;
 
 use crate::bench::client::Client;
@@ -17,7 +19,11 @@ const GOALS: [Goal; 2] = [
 const CACHED_BYTES: u64 = 2 << 30;
 const SMOKE_BYTES: u64 = 64 << 20;
 const TAIL_RATE: u32 = 20_000;
-const TAIL_WARM_UP_S: f64 = 0.5;
+/// The tail runs for so long before the reader of cold data starts.
+const TAIL_HEAD_START_S: f64 = 2.0;
+const TAIL_WARM_UP_S: f64 = 2.5;
+/// How much of the time that the reader took alone the tail is measured for.
+const TAIL_SHARE: f64 = 0.8;
 
 pub(super) const FIGURES: [Figure; 4] = [
     Figure {
@@ -112,8 +118,14 @@ fn cold(setting: &Setting, kind: Kind) -> Result<Metrics> {
     if !setting.smoke {
         machine::drop_caches()?;
     }
-    // The tail has been warm since it was alone; what is cold must last while it is measured.
-    let beside = tail().set("--warm-up-seconds", TAIL_WARM_UP_S).spawn()?;
+    // The programs themselves are cold by now: the tail is read back in before the reader starts,
+    // and measured while what is cold lasts.
+    let lasts = once.value("seconds").unwrap_or(0.0) * TAIL_SHARE;
+    let beside = tail()
+        .set("--warm-up-seconds", TAIL_WARM_UP_S)
+        .set("--seconds", lasts.max(1.0))
+        .spawn()?;
+    thread::sleep(Duration::from_secs_f64(TAIL_HEAD_START_S));
     let reading = reader().run()?;
     let beside = beside.finish()?;
     metrics.take("cold_mb_per_s", &once, "mb_per_s");
