@@ -169,7 +169,7 @@ impl Core {
     }
 }
 
-/// The groups that have committed anything.
+/// All groups of the namespace: most have committed something.
 fn groups_of(namespace: &Arc<Namespace>) -> Groups {
     let ids = namespace.groups.read(|groups| {
         let ids = groups.groups().map(|summary| summary.group.clone());
