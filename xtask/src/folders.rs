@@ -18,9 +18,10 @@ pub(crate) struct Folders {
 
 impl Folders {
     pub(crate) fn find() -> Result<Self> {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .parent()
-            .context("a workspace")?;
+        // Cargo says it to what it runs. The same text at compile time could be another clone's,
+        // where two share a target folder.
+        let package = env::var_os("CARGO_MANIFEST_DIR").context("run me as `cargo xtask`")?;
+        let workspace = Path::new(&package).parent().context("a workspace")?;
         let folder = |variable: &str, default: PathBuf| {
             env::var_os(variable).map_or(Ok(default), std::path::absolute)
         };

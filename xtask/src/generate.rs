@@ -14,6 +14,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
+use crate::folders::Folders;
 use definition::{Definition, Direction};
 
 /// The release whose definitions the tables are made from.
@@ -30,7 +31,7 @@ pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
 
 fn wire_tables(output: fn(&Path, &str) -> anyhow::Result<()>) -> anyhow::Result<()> {
     let definitions = definitions(&client_jar()?)?;
-    let folder = workspace().join("crates/wire/src/shape");
+    let folder = Folders::find()?.workspace.join("crates/wire/src/shape");
     for direction in [Direction::Request, Direction::Response] {
         let text = table::render(direction, VERSION, &definitions)?;
         output(&folder.join(direction.file_name()), &text)?;
@@ -50,10 +51,6 @@ fn compare(path: &Path, text: &str) -> anyhow::Result<()> {
         path.display()
     );
     Ok(())
-}
-
-fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// The library in the local Maven repository, fetched if it is not there yet.

@@ -114,6 +114,8 @@ impl Access {
         let mut pass = fetch.read_all().await;
         if !pass.suffices(fetch.min_bytes) && !request.max_wait.is_zero() {
             if let Some(_place) = WaitingPlace::take(core) {
+                // What it found would be held as long as the wait, in memory or on loan.
+                drop(pass);
                 pass = fetch.wait(started + request.max_wait).await;
             }
             let waited = core.clock.now().monotonic;
@@ -200,6 +202,7 @@ impl Fetch<'_> {
                 return pass;
             }
             let missing = self.min_bytes.saturating_sub(pass.bytes);
+            drop(pass);
             // All arms may be dropped half-way: none holds anything.
             tokio::select! {
                 () = wait.until(missing) => {}

@@ -131,6 +131,13 @@ impl MemoryEngine {
         lock(&self.state).disowned = true;
     }
 
+    /// Whether anyone holds on to records that were read.
+    pub(crate) fn is_held(&self) -> bool {
+        let state = lock(&self.state);
+        let mut batches = state.logs.values().flat_map(|log| &log.batches);
+        batches.any(|(_, bytes)| !bytes.is_unique())
+    }
+
     /// Checkpoints that were written.
     pub(crate) fn checkpoints(&self) -> usize {
         lock(&self.state).checkpoints

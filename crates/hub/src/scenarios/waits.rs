@@ -26,6 +26,21 @@ async fn ending_waits_answers_parked_fetches_while_writes_go_on() {
 }
 
 #[tokio::test]
+async fn a_parked_fetch_holds_on_to_nothing_of_what_was_too_little() {
+    let world = World::new().await;
+    drop(world.send().append(vec![batch("a")], Acks::None).unwrap());
+    let mut request = world.waiting(0);
+    request.min_bytes = 1 << 20;
+    let mut fetch = Box::pin(world.access.fetch(request));
+    assert!(now(&mut fetch).is_none());
+    assert!(!world.engine.is_held());
+    world.hub.end_waits();
+    let fetched = now(&mut fetch).expect("answered as it stands");
+    assert_eq!(fetched.partitions[0].as_ref().unwrap().records.len(), 1);
+    assert!(world.engine.is_held());
+}
+
+#[tokio::test]
 async fn ten_thousand_parked_fetches_are_all_woken_by_one_append() {
     let world = World::new().await;
     let woken = Arc::new(Mutex::new(0));
