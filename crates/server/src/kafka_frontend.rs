@@ -119,8 +119,7 @@ impl Frontend for KafkaFrontend {
             namespace: listener.namespace.clone(),
             advertised,
             tls_server_name,
-            // What is encrypted has to pass through us.
-            sends_files: !listener.security.is_tls(),
+            sends_files: true,
             sasl_required: listener.security.asks_for_login(),
         };
         KafkaSession {

@@ -24,6 +24,7 @@ pub mod metrics;
 mod phase;
 mod server;
 mod sniff;
+mod socket;
 mod stream;
 mod tls;
 

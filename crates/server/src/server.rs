@@ -8,7 +8,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use socket2::{SockRef, TcpKeepalive};
+use rustls::ServerConnection;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
@@ -27,16 +27,14 @@ use crate::{
     listener::listen,
     metrics::{ConnectionMetrics, ListenerMetrics},
     phase::{Phase, Phases},
-    sniff,
-    stream::Stream,
+    sniff, socket,
+    stream::{Stream, TLS_BUFFER_BYTES},
 };
 
 /// After a failed accept (out of descriptors, mostly) the next waits so long.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often the certificate's files are looked at.
 const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
-/// When the kernel begins to ask a silent client's machine whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(120);
 
 /// Listeners that are open but not yet served.
 #[derive(Debug)]
@@ -284,7 +282,7 @@ impl<F: Frontend> Listener<F> {
             local: stream.local_addr().unwrap_or(remote),
             at: clock::now().monotonic,
         };
-        prepare(&stream, &self.shared.limits);
+        socket::prepare(&stream, remote, &self.shared.limits);
         let name = &self.settings.name;
         debug!(listener = name, %remote, "connection opened");
         let (end, who) = match &self.tls {
@@ -324,7 +322,11 @@ impl<F: Frontend> Listener<F> {
                 return Err(End::ClientClosed);
             }
             sniff::on_tls(first.get(..count).unwrap_or_default())?;
-            acceptor.accept(stream).await.map_err(End::Handshake)
+            let wide = |session: &mut ServerConnection| {
+                session.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+            };
+            let accepting = acceptor.accept_with(stream, wide);
+            accepting.await.map_err(End::Handshake)
         };
         let stream = timeout(limit, handshake)
             .await
@@ -383,21 +385,6 @@ async fn converse<I: Stream, S: Session>(
         Box::pin(connection.close()).await;
     }
     (end, who)
-}
-
-/// Small replies leave at once, dead machines are noticed, and the kernel holds no more of the
-/// replies than the processor's cache does.
-fn prepare(stream: &TcpStream, limits: &Limits) {
-    let socket = SockRef::from(stream);
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE);
-    let send_buffer = limits.socket_send_buffer_bytes;
-    let set = stream
-        .set_nodelay(true)
-        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
-        .and_then(|()| send_buffer.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes)));
-    if let Err(error) = set {
-        debug!(%error, "cannot set a socket option");
-    }
 }
 
 /// Looks for new certificates until the server stops.

@@ -1,7 +1,9 @@
-//! The byte streams under a connection: TCP, which sends from files, and TLS over it, which can't.
+//! The byte streams under a connection: TCP, which sends out of a file by itself, and TLS over it.
 
 use std::{
     io,
+    mem::MaybeUninit,
+    pin::Pin,
     task::{Context, Poll, ready},
 };
 
@@ -12,6 +14,9 @@ use tokio::{
 };
 use tokio_rustls::server::TlsStream;
 
+/// What TLS encrypts before the socket must take it; a slow client may hold so much of ours.
+pub(crate) const TLS_BUFFER_BYTES: usize = 128 << 10;
+
 /// What a connection runs over.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
     /// Sends the first bytes of the range from the file itself; ready with how many.
@@ -19,8 +24,6 @@ pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
     }
 }
-
-impl Stream for TlsStream<TcpStream> {}
 
 impl Stream for TcpStream {
     fn poll_send_file(
@@ -52,5 +55,25 @@ fn poll_when_writable(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             done => return Poll::Ready(done),
         }
+    }
+}
+
+impl Stream for TlsStream<TcpStream> {
+    /// What is read lies on the stack, so that it is still in the processor's cache when it is
+    /// encrypted.
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        range: &FileRange,
+    ) -> Poll<io::Result<usize>> {
+        // Then all of what is read finds room.
+        ready!(Pin::new(&mut *self).poll_flush(context))?;
+        let mut scratch = [const { MaybeUninit::uninit() }; TLS_BUFFER_BYTES];
+        let (room, _) = scratch.split_at_mut(range.len().min(TLS_BUFFER_BYTES));
+        let (bytes, _) = rustix::io::pread(range.file(), room, range.at())?;
+        if bytes.is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        Pin::new(self).poll_write(context, bytes)
     }
 }

@@ -231,14 +231,7 @@ async fn shutdown_cuts_off_what_does_not_end_in_time() {
 async fn what_lies_in_a_file_is_sent_in_its_place_among_the_rest() {
     let world = World::plain(Limits::default());
     let mut stream = world.connect().await;
-    let expected = [b"f1", in_file().as_slice(), b"f1"].concat();
-    // The second waits behind the first, which is larger than what the socket takes at once.
-    for _ in 0..20 {
-        send(&mut stream, b"f1").await;
-    }
-    for _ in 0..20 {
-        assert!(receive(&mut stream).await == expected);
-    }
+    gets_files_in_their_places(&mut stream).await;
     world.assert_serves().await;
 }
 
@@ -246,7 +239,22 @@ async fn what_lies_in_a_file_is_sent_in_its_place_among_the_rest() {
 async fn a_client_that_reads_slowly_gets_all_of_a_file() {
     let world = World::plain(Limits::default());
     let mut stream = world.connect().await;
-    send(&mut stream, b"f").await;
+    gets_a_file_slowly(&mut stream).await;
+}
+
+pub(super) async fn gets_files_in_their_places<I: AsyncRead + AsyncWrite + Unpin>(stream: &mut I) {
+    let expected = [b"f1", in_file().as_slice(), b"f1"].concat();
+    // The second waits behind the first, which is larger than what the socket takes at once.
+    for _ in 0..20 {
+        send(stream, b"f1").await;
+    }
+    for _ in 0..20 {
+        assert!(receive(stream).await == expected);
+    }
+}
+
+pub(super) async fn gets_a_file_slowly<I: AsyncRead + AsyncWrite + Unpin>(stream: &mut I) {
+    send(stream, b"f").await;
     let mut got = vec![0; 4 + 2 + BIG_REPLY_BYTES];
     for piece in got.chunks_mut(10_007) {
         within(stream.read_exact(piece)).await.unwrap();

@@ -92,6 +92,16 @@ async fn both_tls_versions_serve_and_tell_the_server_name() {
 }
 
 #[tokio::test]
+async fn what_lies_in_a_file_is_encrypted_in_its_place_among_the_rest() {
+    let tls = TlsWorld::new(Limits::default());
+    for versions in [&BOTH[..1], &BOTH[1..]] {
+        let mut stream = tls.connect("localhost", versions).await.unwrap();
+        flow::gets_files_in_their_places(&mut stream).await;
+        flow::gets_a_file_slowly(&mut stream).await;
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_tls_is_closed_and_the_log_says_why() {
     let cases: [(&[u8], &str); 5] = [
         (
