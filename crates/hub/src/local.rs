@@ -18,8 +18,14 @@ const REPLAY_BYTES: usize = 1 << 20;
 /// One data directory's log.
 pub(crate) struct LocalEngine {
     log: Arc<Log>,
-    /// Bounds the threads that wait for the disk.
-    cold_reads: Arc<Semaphore>,
+    cold: Cold,
+}
+
+/// Reads from the disk, on threads that may wait for it; so many at once.
+#[derive(Clone)]
+struct Cold {
+    log: Arc<Log>,
+    permits: Arc<Semaphore>,
 }
 
 impl LocalEngine {
@@ -29,18 +35,20 @@ impl LocalEngine {
         cold_reads_max: usize,
     ) -> Result<(Self, Recovery), storage::OpenError> {
         let (log, recovery) = Log::open(dir, options)?;
-        let engine = Self {
-            log,
-            cold_reads: Arc::new(Semaphore::new(cold_reads_max.max(1))),
+        let cold = Cold {
+            log: Arc::clone(&log),
+            permits: Arc::new(Semaphore::new(cold_reads_max.max(1))),
         };
-        Ok((engine, recovery))
+        Ok((Self { log, cold }, recovery))
     }
+}
 
-    fn cold<T: Send + 'static>(
+impl Cold {
+    fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Log) -> Result<T, ReadError> + Send + 'static,
     ) -> Reading<T> {
-        let (log, permits) = (Arc::clone(&self.log), Arc::clone(&self.cold_reads));
+        let Self { log, permits } = self.clone();
         Box::pin(async move {
             let permit = permits.acquire_owned().await.map_err(io::Error::other)?;
             // The permit goes along: a caller that gave up must not let the next one in early.
@@ -51,6 +59,21 @@ impl LocalEngine {
             });
             reading.await.map_err(io::Error::other)?
         })
+    }
+
+    /// Runs the errand that a read brought with it, beside the reader; where all threads are busy,
+    /// not at all.
+    fn look_ahead(&self, outcome: &mut ReadOutcome) {
+        let Some(errand) = outcome.look_ahead.take() else {
+            return;
+        };
+        let Self { log, permits } = self.clone();
+        if let Ok(permit) = permits.try_acquire_owned() {
+            drop(spawn_blocking(move || {
+                log.look_ahead(&errand);
+                drop(permit);
+            }));
+        }
     }
 }
 
@@ -90,13 +113,8 @@ impl Engine for LocalEngine {
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let read = self.log.read_at_once(id, from, limit, bytes_max, lending);
         let mut outcome = read?;
-        let errand = outcome
-            .as_mut()
-            .and_then(|outcome| outcome.look_ahead.take());
-        if let Some(errand) = errand {
-            let log = Arc::clone(&self.log);
-            // Beside the reader, off this worker.
-            drop(spawn_blocking(move || log.look_ahead(&errand)));
+        if let Some(outcome) = &mut outcome {
+            self.cold.look_ahead(outcome);
         }
         Ok(outcome)
     }
@@ -109,7 +127,13 @@ impl Engine for LocalEngine {
         bytes_max: usize,
         lending: Lending,
     ) -> Reading<ReadOutcome> {
-        self.cold(move |log| log.read_or_lend(id, from, limit, bytes_max, lending))
+        let cold = self.cold.clone();
+        Box::pin(async move {
+            let read = move |log: &Log| log.read_or_lend(id, from, limit, bytes_max, lending);
+            let mut outcome = cold.run(read).await?;
+            cold.look_ahead(&mut outcome);
+            Ok(outcome)
+        })
     }
 
     fn offset_for_timestamp(
@@ -118,11 +142,12 @@ impl Engine for LocalEngine {
         timestamp: Timestamp,
         limit: Offset,
     ) -> Reading<Option<TimestampMatch>> {
-        self.cold(move |log| log.offset_for_timestamp(id, timestamp, limit))
+        self.cold
+            .run(move |log| log.offset_for_timestamp(id, timestamp, limit))
     }
 
     fn max_timestamp(&self, id: LogId, limit: Offset) -> Reading<Option<TimestampMatch>> {
-        self.cold(move |log| log.max_timestamp(id, limit))
+        self.cold.run(move |log| log.max_timestamp(id, limit))
     }
 
     fn expired_before(&self, id: LogId, timestamp: Timestamp) -> Result<Offset, ReadError> {

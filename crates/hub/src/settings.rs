@@ -29,6 +29,8 @@ pub struct StorageSettings {
     pub tail_cache_bytes: u64,
     /// Open descriptors of extents, at most.
     pub descriptors_max: usize,
+    /// Pieces of 128 KiB that readers have under way from the disk at once while somebody writes.
+    pub cold_reads_beside_writers: u32,
     /// Cold reads that may run at once.
     pub cold_reads_max: usize,
     /// How often retention is looked at.
@@ -46,6 +48,7 @@ impl Default for StorageSettings {
             queue_bytes_max: options.queue_bytes_max,
             tail_cache_bytes: options.tail_cache_bytes,
             descriptors_max: options.descriptors_max,
+            cold_reads_beside_writers: options.cold_reads_beside_writers,
             cold_reads_max: 32,
             retention_interval: Duration::from_mins(5),
         }

@@ -159,6 +159,9 @@ pub trait DiskFile: Send + Sync {
         None
     }
 
+    /// Tells the file system that reads jump: it should read nothing beyond what is asked for.
+    fn expect_jumps(&self);
+
     /// Tells the file system that a range will be read soon. Does not wait for it.
     fn will_need(&self, at: u64, bytes: u64);
 

@@ -274,7 +274,16 @@ impl Opened {
         disk: &dyn Disk,
         extent: ExtentSequence,
     ) -> io::Result<Arc<dyn DiskFile>> {
-        self.files
-            .find_or_open(extent, || disk.open(&log_path(extent)))
+        self.files.find_or_open(extent, || {
+            let file = disk.open(&log_path(extent))?;
+            file.expect_jumps();
+            Ok(file)
+        })
+    }
+
+    /// Keeps a file that was just made.
+    pub(crate) fn keep(&self, extent: ExtentSequence, file: Arc<dyn DiskFile>) {
+        file.expect_jumps();
+        self.files.insert(extent, file);
     }
 }

@@ -1,6 +1,7 @@
 //! The log of one data directory: what `hub` calls, and what the log's threads share.
 
 mod append;
+mod bring;
 mod checkpoint;
 mod foresee;
 mod gather;
@@ -30,8 +31,8 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub use self::foresee::LookAhead;
 use self::{
-    append::Queue, foresee::Streams, lend::Loans, spares::Spares, staging::Staging, sync::Unsynced,
-    threads::Threads, upkeep::Wanted, write::TailCache,
+    append::Queue, bring::Gate, foresee::Streams, lend::Loans, spares::Spares, staging::Staging,
+    sync::Unsynced, threads::Threads, upkeep::Wanted, write::TailCache,
 };
 pub(crate) use self::{
     lend::Proved,
@@ -74,6 +75,7 @@ pub(crate) struct Core {
     tail: Mutex<TailCache>,
     /// Taken alone.
     streams: Mutex<Streams>,
+    gate: Gate,
     unsynced: Mutex<Unsynced>,
     /// Signalled when `unsynced` gets its first item, and at the end.
     unsynced_filled: Condvar,
@@ -233,7 +235,7 @@ impl Log {
         self.core.read_at_once(id, from, limit, bytes_max, lending)
     }
 
-    /// Asks the disk for what a reader will need. May block on it.
+    /// Reads in what a reader will need. Blocks on the disk.
     pub fn look_ahead(&self, errand: &LookAhead) {
         self.core.look_ahead(errand);
     }

@@ -26,6 +26,8 @@ pub struct Options {
     pub queue_bytes_max: u64,
     /// Recent entries kept in memory for readers at the end of the log.
     pub tail_cache_bytes: u64,
+    /// Pieces of 128 KiB that readers have under way from the disk at once while somebody writes.
+    pub cold_reads_beside_writers: u32,
     /// Sealed extents after which a checkpoint is due.
     pub checkpoint_extents: u32,
     /// Told when a sync starts and ends: the caller has the clock.
@@ -44,6 +46,7 @@ impl Default for Options {
             indexes_max: 256,
             queue_bytes_max: 256 * MIB,
             tail_cache_bytes: 32 * MIB,
+            cold_reads_beside_writers: 1,
             checkpoint_extents: 4,
             observer: None,
         }

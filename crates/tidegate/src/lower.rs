@@ -37,6 +37,7 @@ fn storage(settings: &Settings) -> hub::settings::StorageSettings {
         queue_bytes_max: storage.queue_bytes_max,
         tail_cache_bytes: storage.tail_cache_bytes,
         descriptors_max: size(storage.descriptors_max),
+        cold_reads_beside_writers: storage.cold_reads_beside_writers,
         cold_reads_max: size(storage.cold_reads_max),
         retention_interval: storage.retention_check_interval,
     }

@@ -63,6 +63,7 @@ pub(crate) struct StorageSettings {
     pub(crate) direct_writes: bool,
     pub(crate) queue_bytes_max: u64,
     pub(crate) tail_cache_bytes: u64,
+    pub(crate) cold_reads_beside_writers: u32,
     pub(crate) cold_reads_max: u32,
     pub(crate) retention_check_interval: Duration,
 }
@@ -218,6 +219,7 @@ fn storage(section: &Section<'_>) -> StorageSettings {
         direct_writes: section.boolean("direct_writes"),
         queue_bytes_max: section.size("queue_bytes_max"),
         tail_cache_bytes: section.size("tail_cache_bytes"),
+        cold_reads_beside_writers: section.count("cold_reads_beside_writers"),
         cold_reads_max: section.count("cold_reads_max"),
         retention_check_interval: section.duration("retention_check_interval"),
     }

@@ -325,12 +325,16 @@ impl DiskFile for RealFile {
         Some(self)
     }
 
+    fn expect_jumps(&self) {
+        // Advice: a file system that does not take it still reads.
+        rustix::fs::fadvise(&self.file, 0, None, Advice::Random).ok();
+    }
+
     fn will_need(&self, at: u64, bytes: u64) {
         // Linux takes no more than the device's read-ahead of one call.
         let end = at.saturating_add(bytes);
         let mut at = at;
         while let Some(bytes) = NonZeroU64::new(end.saturating_sub(at).min(ADVICE_BYTES)) {
-            // Advice: a file system that does not take it still reads.
             rustix::fs::fadvise(&self.file, at, Some(bytes), Advice::WillNeed).ok();
             at = at.saturating_add(bytes.get());
         }

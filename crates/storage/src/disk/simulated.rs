@@ -440,6 +440,8 @@ impl DiskFile for Handle {
         })
     }
 
+    fn expect_jumps(&self) {}
+
     fn will_need(&self, at: u64, bytes: u64) {
         self.disk.world().advised.push((self.file, at, bytes));
     }

@@ -2,9 +2,8 @@
 //! file system cannot see by itself what comes next.
 //!
 //! A read from the disk remembers where the same reader will go on, and up to where its bytes were
-//! asked for. Once half of that is used up more is asked for: by the next read if it goes to the
-//! disk, else beside it. A reader that jumps is never found again, and costs one entry until the
-//! table is emptied.
+//! asked for. Once half of that is used up more is asked for, beside the reader. A reader that jumps is
+//! never found again, and costs one entry until the table is emptied.
 
 use std::{
     collections::HashMap,
@@ -16,11 +15,8 @@ use std::{
 
 use model::{LogId, Offset};
 
-use super::{
-    Core,
-    gather::{Bounds, neighbours},
-};
-use crate::{locked::lock, partition::Partition, partition::Recent};
+use super::{Core, gather::Bounds};
+use crate::{ReadOutcome, locked::lock, partition::Recent};
 
 /// Bytes of a partition that are asked for ahead of its reader.
 const AHEAD_BYTES: usize = 4 << 20;
@@ -36,7 +32,17 @@ pub(super) struct Streams(HashMap<(LogId, Offset), Arc<Stream>>);
 pub struct LookAhead {
     id: LogId,
     next: Offset,
-    stream: Arc<Stream>,
+    asking: Arc<Asking>,
+}
+
+/// A stream for which an errand is under way, or was given up.
+#[derive(Debug)]
+struct Asking(Arc<Stream>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.asking.store(false, Ordering::Relaxed);
+    }
 }
 
 /// A reader on its way through a partition.
@@ -50,14 +56,14 @@ struct Stream {
 /// What was asked for ahead of a reader.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ahead {
-    until: Offset,
+    pub(super) until: Offset,
     /// About so many bytes between the reader and `until`.
-    bytes: usize,
+    pub(super) bytes: usize,
 }
 
 impl Ahead {
     /// What is left ahead of a reader that has got so many bytes, and goes on at `next`.
-    pub(super) fn after(self, next: Offset, bytes: usize) -> Self {
+    fn after(self, next: Offset, bytes: usize) -> Self {
         let is_used_up = next >= self.until;
         Self {
             until: self.until.max(next),
@@ -70,131 +76,89 @@ impl Ahead {
     }
 }
 
-impl Core {
-    /// Asks for what the planned read needs and, if its reader has come from the read before, for
-    /// what it will need then.
-    pub(super) fn foresee(
-        &self,
-        partition: &Partition,
-        bounds: Bounds,
-        planned: &[Recent],
-        planned_until: Offset,
-    ) -> Ahead {
-        let stream = lock(&self.streams).0.remove(&(partition.id, bounds.from));
-        let stream = stream.map(|stream| *lock(&stream.ahead));
-        let planned_bytes = total_bytes(planned);
-        let Some(stream) = stream else {
-            self.ask_for(planned);
-            return Ahead {
-                until: planned_until,
-                bytes: planned_bytes,
-            };
-        };
-        let ahead = stream.bytes.saturating_sub(planned_bytes);
-        if ahead >= AHEAD_BYTES / 2 {
-            return stream;
-        }
-        let from = stream.until.max(planned_until);
-        let wanted = Bounds {
-            from,
-            end: bounds.end,
-            bytes_max: AHEAD_BYTES - ahead,
-        };
-        let (following, until) = self.plan(partition, wanted).unwrap_or((Vec::new(), from));
-        self.ask_for(&following);
-        let bytes = total_bytes(&following);
-        Ahead {
-            until,
-            bytes: stream.bytes.max(planned_bytes).saturating_add(bytes),
-        }
+impl Streams {
+    /// The stream that goes on at `from`, entered anew where its reader will go on then.
+    fn move_on(&mut self, id: LogId, from: Offset, next: Offset) -> Option<Arc<Stream>> {
+        let stream = self.0.remove(&(id, from))?;
+        self.0.insert((id, next), Arc::clone(&stream));
+        Some(stream)
     }
 
-    /// Follows a reader for whom bytes are asked for ahead; others are not remembered. Gives the
-    /// errand to run when more should be asked for.
-    pub(super) fn went_on(
-        &self,
-        id: LogId,
-        from: Offset,
-        next: Offset,
-        bytes: usize,
-    ) -> Option<LookAhead> {
-        let mut streams = lock(&self.streams);
-        let stream = streams.0.remove(&(id, from))?;
-        let mut ahead = lock(&stream.ahead);
-        *ahead = ahead.after(next, bytes);
-        let is_low = ahead.bytes < AHEAD_BYTES / 2;
-        drop(ahead);
-        let errand = (is_low && !stream.asking.swap(true, Ordering::Relaxed)).then(|| LookAhead {
-            id,
-            next,
-            stream: Arc::clone(&stream),
-        });
-        streams.0.insert((id, next), stream);
-        errand
-    }
-
-    /// Asks for what comes after what was asked for, unless it is in memory.
-    pub(super) fn look_ahead(&self, errand: &LookAhead) {
-        let LookAhead { id, next, stream } = errand;
-        let ahead = *lock(&stream.ahead);
-        let from = ahead.until.max(*next);
-        if let Ok(partition) = self.partition(*id) {
-            let wanted = Bounds {
-                from,
-                end: partition.durable_end(),
-                bytes_max: AHEAD_BYTES.saturating_sub(ahead.bytes),
-            };
-            let (following, until) = self.plan(&partition, wanted).unwrap_or((Vec::new(), from));
-            if !following.last().is_some_and(|last| self.is_cached(last)) {
-                self.ask_for(&following);
-            }
-            let mut ahead = lock(&stream.ahead);
-            ahead.until = ahead.until.max(until);
-            ahead.bytes = ahead.bytes.saturating_add(total_bytes(&following));
+    fn begin(&mut self, id: LogId, next: Offset, ahead: Ahead) {
+        if self.0.len() >= STREAMS_MAX {
+            self.0.clear();
         }
-        stream.asking.store(false, Ordering::Relaxed);
-    }
-
-    /// Remembers where a reader will go on.
-    pub(super) fn remember_reader(&self, id: LogId, next: Offset, ahead: Ahead) {
         let stream = Stream {
             ahead: Mutex::new(ahead),
             asking: AtomicBool::new(false),
         };
-        let mut streams = lock(&self.streams);
-        if streams.0.len() >= STREAMS_MAX {
-            streams.0.clear();
-        }
-        streams.0.insert((id, next), Arc::new(stream));
-    }
-
-    /// Whether the entry's end is in memory, ours or the system's.
-    fn is_cached(&self, entry: &Recent) -> bool {
-        let end = u64::from(entry.at.position.byte) + u64::from(entry.at.bytes.max(1)) - 1;
-        let file = self.opened.files.find(entry.at.position.extent);
-        let read = file.map(|file| file.read_if_cached(end, &mut [0]));
-        entry.cached.is_some() || matches!(read, Some(Ok(true)))
-    }
-
-    fn ask_for(&self, entries: &[Recent]) {
-        let mut rest = entries;
-        while let Some(first) = rest.first() {
-            let (together, after) = rest.split_at(neighbours(rest).max(1));
-            rest = after;
-            let (Some(last), None) = (together.last(), &first.cached) else {
-                continue;
-            };
-            let (start, end) = (first.at.position.byte, last.at.position.byte);
-            let bytes = u64::from(end - start) + u64::from(last.at.bytes);
-            // It is advice: what cannot be opened is reported by the read itself.
-            if let Ok(file) = self.opened.file(&*self.disk, first.at.position.extent) {
-                file.will_need(u64::from(start), bytes);
-            }
-        }
+        self.0.insert((id, next), Arc::new(stream));
     }
 }
 
-fn total_bytes(entries: &[Recent]) -> usize {
+impl Core {
+    /// Follows a reader that was served from memory, if it is one that came from the disk. Gives the
+    /// errand to run when more should be asked for.
+    pub(super) fn went_on(&self, id: LogId, from: Offset, read: &ReadOutcome) -> Option<LookAhead> {
+        let stream = lock(&self.streams).move_on(id, from, read.next)?;
+        self.errand(id, stream, read)
+    }
+
+    /// As [`Core::went_on`], of a reader for whom `brought` was read in. At its second read it is
+    /// known to go on.
+    pub(super) fn was_brought(
+        &self,
+        id: LogId,
+        from: Offset,
+        read: &ReadOutcome,
+        brought: Ahead,
+    ) -> Option<LookAhead> {
+        let mut streams = lock(&self.streams);
+        if let Some(stream) = streams.move_on(id, from, read.next) {
+            drop(streams);
+            return self.errand(id, stream, read);
+        }
+        streams.begin(id, read.next, brought.after(read.next, read.bytes));
+        None
+    }
+
+    /// Reads in what comes after what was asked for, unless it is in memory.
+    pub(super) fn look_ahead(&self, errand: &LookAhead) {
+        let LookAhead { id, next, asking } = errand;
+        let Ok(partition) = self.partition(*id) else {
+            return;
+        };
+        let ahead = *lock(&asking.0.ahead);
+        let from = ahead.until.max(*next);
+        let wanted = Bounds {
+            from,
+            end: partition.durable_end(),
+            bytes_max: AHEAD_BYTES.saturating_sub(ahead.bytes),
+        };
+        let (following, until) = self.plan(&partition, wanted).unwrap_or((Vec::new(), from));
+        self.bring_in(&following);
+        let mut ahead = lock(&asking.0.ahead);
+        ahead.until = ahead.until.max(until);
+        ahead.bytes = ahead.bytes.saturating_add(total_bytes(&following));
+    }
+
+    /// Uses up what was ahead of a reader; gives the errand to run when little is left and the disk
+    /// is not needed by others.
+    fn errand(&self, id: LogId, stream: Arc<Stream>, read: &ReadOutcome) -> Option<LookAhead> {
+        let is_low = {
+            let mut ahead = lock(&stream.ahead);
+            *ahead = ahead.after(read.next, read.bytes);
+            ahead.bytes < AHEAD_BYTES / 2 && self.gate.is_wide()
+        };
+        (is_low && !stream.asking.swap(true, Ordering::Relaxed)).then(|| LookAhead {
+            id,
+            next: read.next,
+            asking: Arc::new(Asking(stream)),
+        })
+    }
+}
+
+pub(super) fn total_bytes(entries: &[Recent]) -> usize {
     let bytes = entries.iter().map(|entry| entry.at.bytes);
     bytes.map(|bytes| usize::try_from(bytes).unwrap_or(0)).sum()
 }

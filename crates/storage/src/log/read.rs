@@ -4,6 +4,7 @@ use model::{LogId, Offset};
 
 use super::{
     Core,
+    foresee::{Ahead, total_bytes},
     gather::{Bounds, GatherError, Gathering, Reach},
 };
 use crate::{
@@ -72,16 +73,16 @@ impl Core {
         let bounds = bounds(&partition, from, limit, bytes_max)?;
         let planned = self.plan(&partition, bounds);
         let (entries, until) = planned.map_err(|error| or_trimmed(&partition, from, error))?;
-        let ahead = self.foresee(&partition, bounds, &entries, until);
+        self.bring_in(&entries);
         let served = self.serve(
             &partition,
             &entries,
             Gathering::new(bounds, Reach::Disk, lending),
         );
-        let served = served.map_err(|error| or_trimmed(&partition, from, error))?;
+        let mut served = served.map_err(|error| or_trimmed(&partition, from, error))?;
         if served.next < bounds.end {
-            let ahead = ahead.after(served.next, served.bytes);
-            self.remember_reader(id, served.next, ahead);
+            let bytes = total_bytes(&entries);
+            served.look_ahead = self.was_brought(id, from, &served, Ahead { until, bytes });
         }
         Ok(served)
     }
@@ -145,7 +146,7 @@ impl Core {
         }
         let mut served = gathering.finish_whole();
         if let Some(served) = &mut served {
-            served.look_ahead = self.went_on(id, from, served.next, served.bytes);
+            served.look_ahead = self.went_on(id, from, served);
         }
         Ok(served)
     }

@@ -28,6 +28,7 @@ use self::{
 use super::{
     Core, Counters,
     append::Queue,
+    bring::Gate,
     checkpoint::UNCLEAN,
     lend::Loans,
     scan::{ExtentScan, Found},
@@ -147,6 +148,7 @@ impl Core {
             writer: Mutex::new(Staging::new(STEP_BYTES_MAX)),
             tail: Mutex::new(TailCache::default()),
             streams: Mutex::default(),
+            gate: Gate::new(options.cold_reads_beside_writers),
             unsynced: Mutex::new(Unsynced::default()),
             unsynced_filled: Condvar::new(),
             syncer: Mutex::new(()),

@@ -89,7 +89,7 @@ impl Core {
             self.mark_closed(&format!("prepare extent: {error}"));
             return Err(error);
         }
-        self.opened.files.insert(sequence, Arc::clone(&file));
+        self.opened.keep(sequence, Arc::clone(&file));
         Ok(Some(Arc::new(OpenExtent {
             sequence,
             header,

@@ -240,30 +240,53 @@ fn a_search_by_time_honours_the_brokers_time_and_hands_compressed_batches_on() {
     assert_eq!(find(91), None);
 }
 
-#[test]
-fn a_reader_that_goes_on_has_its_next_bytes_asked_for_once() {
+/// As [`filled`], with everything out of our own memory.
+fn filled_and_cold() -> (SimulatedDisk, Core) {
     let (disk, log) = filled();
-    log.settle();
     let other = LogId(8);
     log.create(other);
     log.commit_each(&[(other, 1, 2000)]);
-    let _recovery = disk.take_advised();
+    (disk, log)
+}
+
+/// Reads as often as it takes for the log to believe that nobody writes.
+fn go_quiet(log: &Core) {
+    for _ in 0..100 {
+        log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    }
+}
+
+#[test]
+fn a_reader_that_goes_on_has_its_next_bytes_read_ahead_once() {
+    let (disk, log) = filled_and_cold();
+    go_quiet(&log);
     let one = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
-    assert_eq!(
-        disk.take_advised().len(),
-        1,
-        "the first read asks for itself"
-    );
+    assert!(one.look_ahead.is_none(), "it may have jumped");
     let two = log.read(ID, one.next, EVERYTHING, 1).unwrap();
-    let ahead: u64 = disk.take_advised().iter().map(|(_, _, bytes)| bytes).sum();
-    assert!(ahead > 0, "the second one asks for what follows");
+    let errand = two.look_ahead.expect("it goes on");
     let three = log.read(ID, two.next, EVERYTHING, 1).unwrap();
-    assert_eq!(
-        disk.take_advised(),
-        [],
-        "the third one has all that there is"
-    );
-    let _jump = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
-    assert_eq!(disk.take_advised().len(), 1, "a jump begins anew");
-    assert!(three.next > two.next);
+    assert!(three.look_ahead.is_none(), "one errand is under way");
+    let own = disk.take_advised();
+    log.look_ahead(&errand);
+    let ahead = disk.take_advised();
+    let after = |asked: &(usize, u64, u64)| own.iter().all(|of| (of.0, of.1) < (asked.0, asked.1));
+    assert!(!ahead.is_empty() && ahead.iter().all(after), "{ahead:?}");
+    drop(errand);
+    let four = log.read(ID, three.next, EVERYTHING, 1).unwrap();
+    let errand = four.look_ahead.expect("little is left ahead");
+    log.look_ahead(&errand);
+    assert_eq!(disk.take_advised().len(), 1, "its own: nothing is left");
+}
+
+#[test]
+fn beside_somebody_who_writes_nothing_is_read_ahead() {
+    let (_, log) = filled_and_cold();
+    go_quiet(&log);
+    let one = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    log.commit_each(&[(ID, 1, 1)]);
+    let two = log.read(ID, one.next, EVERYTHING, 1).unwrap();
+    assert!(two.look_ahead.is_none());
+    go_quiet(&log);
+    let three = log.read(ID, two.next, EVERYTHING, 1).unwrap();
+    assert!(three.look_ahead.is_some());
 }

@@ -112,6 +112,15 @@ pub(super) const STORAGE: Table = Table {
             "Memory that keeps recent events for readers at the end of the log.",
         ),
         literal(
+            "cold_reads_beside_writers",
+            count(1, 64),
+            "1",
+            START,
+            "Pieces of 128 KiB that all readers of old events together have under way from the \
+             disk while somebody writes. More is quicker for them where the disk answers slowly, \
+             and slower for whoever writes.",
+        ),
+        literal(
             "cold_reads_max",
             count(1, 1_024),
             "32",
