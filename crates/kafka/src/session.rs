@@ -55,8 +55,6 @@ pub struct Peer {
     pub namespace: Option<NamespaceName>,
     pub advertised: Option<Advertised>,
     pub tls_server_name: Option<String>,
-    /// Whether records may stay in a file, for the connection to send them from there.
-    pub sends_files: bool,
     pub sasl_required: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Bytes on their way to a client: in memory, or lent by a file that the socket reads itself.
+//! Bytes on their way to a client: in memory, or lent by a file that the connection sends from.
 
 use std::{fmt, os::fd::AsFd, sync::Arc};
 

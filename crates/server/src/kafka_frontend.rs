@@ -119,7 +119,6 @@ impl Frontend for KafkaFrontend {
             namespace: listener.namespace.clone(),
             advertised,
             tls_server_name,
-            sends_files: true,
             sasl_required: listener.security.asks_for_login(),
         };
         KafkaSession {

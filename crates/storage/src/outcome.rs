@@ -78,16 +78,16 @@ pub struct ReadOutcome {
     pub records: u64,
     /// The offset to read from next: `from` itself when nothing was there.
     pub next: Offset,
-    /// What should be asked for beside the reader, who goes on from memory so far.
+    /// What should be read in beside the reader, who will need it next.
     pub look_ahead: Option<LookAhead>,
 }
 
 /// Whether a reader can take records that stay in their file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lending {
-    /// It needs the bytes themselves, to encrypt them or to look into them.
+    /// It needs the bytes themselves, to look into them.
     Never,
-    /// It hands them to a socket.
+    /// It hands them to a connection.
     Allowed,
 }
 

@@ -77,7 +77,6 @@ impl Connection {
             namespace: Some(namespace),
             advertised: None,
             tls_server_name: None,
-            sends_files: false,
             sasl_required: false,
         };
         Ok(Self {

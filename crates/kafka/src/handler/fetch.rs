@@ -59,11 +59,7 @@ impl Handler for Fetch {
             min_bytes: size(request.min_bytes),
             max_bytes: size(request.max_bytes),
             max_wait: Duration::from_millis(wait),
-            lending: if call.session.peer.sends_files {
-                Lending::Allowed
-            } else {
-                Lending::Never
-            },
+            lending: Lending::Allowed,
         };
         let Plan { wanted, reply } = match open(call, request) {
             Ok(plan) => plan,

@@ -157,7 +157,6 @@ pub(crate) fn peer() -> Peer {
         namespace: Some(NamespaceName::from("dev")),
         advertised: None,
         tls_server_name: None,
-        sends_files: false,
         sasl_required: false,
     }
 }

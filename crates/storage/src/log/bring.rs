@@ -61,7 +61,8 @@ impl Gate {
         }
     }
 
-    /// Whether more than one load may be under way: then there is room to read ahead.
+    /// Whether more than one load may be under way, as the last one found it: then there is room to
+    /// read ahead.
     pub(super) fn is_wide(&self) -> bool {
         self.loads_max(&lock(&self.state)) > 1
     }

@@ -1,5 +1,5 @@
 //! Ranges of extents lent to the network: a socket takes them out of the system's page cache, and
-//! the processor copies nothing.
+//! the processor copies nothing; TLS takes them out a little at a time.
 //!
 //! Only what was proved is lent: records by their checksum when they were first read, the heads
 //! before them at each loan. A loan keeps its extent as it is: nothing is punched out of it,
