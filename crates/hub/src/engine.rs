@@ -112,6 +112,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
         visit: &mut dyn FnMut(Bytes),
     ) -> Result<(), ReadError>;
 
+    /// Gives memory back that appends needed for a while.
+    fn give_back(&self);
+
     fn checkpoint_due(&self) -> bool;
 
     /// Keeps the snapshots, so that the next start replays less. Blocks.

@@ -97,6 +97,7 @@ impl Core {
         if retention_due {
             self.retain();
         }
+        self.engine.give_back();
         if self.engine.checkpoint_due() {
             self.checkpoint();
         }

@@ -202,6 +202,10 @@ impl Engine for LocalEngine {
         Ok(())
     }
 
+    fn give_back(&self) {
+        self.log.give_back();
+    }
+
     fn checkpoint_due(&self) -> bool {
         self.log.checkpoint_due()
     }

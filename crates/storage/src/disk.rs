@@ -121,13 +121,13 @@ pub trait DiskFile: Send + Sync {
     /// The file system's; a part may have been written.
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()>;
 
-    /// Writes whole blocks of [`BLOCK_BYTES`] from memory aligned to them, past the system's cache
+    /// Writes pieces of whole blocks of [`BLOCK_BYTES`], each aligned to them in memory, past the system's cache
     /// where the file system lets us.
     ///
     /// # Errors
     /// The file system's; a part may have been written.
-    fn write_blocks(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
-        self.write_at(at, &[IoSlice::new(blocks)])
+    fn write_blocks(&self, at: u64, blocks: &mut [IoSlice<'_>]) -> io::Result<()> {
+        self.write_at(at, blocks)
     }
 
     /// Reads exactly `bytes` from `at` on.

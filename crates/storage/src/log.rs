@@ -9,6 +9,7 @@ mod lend;
 mod read;
 mod recover;
 mod retain;
+mod room;
 mod scan;
 mod search;
 mod spares;
@@ -36,6 +37,7 @@ use self::{
 };
 pub(crate) use self::{
     lend::Proved,
+    room::EntryBytes,
     scan::{ExtentScan, Found},
 };
 use crate::{
@@ -324,6 +326,11 @@ impl Log {
     #[must_use]
     pub fn checkpoint_due(&self) -> bool {
         self.core.checkpoint_due()
+    }
+
+    /// Gives memory back that appends needed for a while. To be called from time to time.
+    pub fn give_back(&self) {
+        lock(&self.core.queue).rooms.give_back();
     }
 
     /// All before this is on stable storage.

@@ -8,9 +8,10 @@ use std::{
     },
 };
 
-use model::{LogId, Offset, Timestamp, batch::StampedBatch};
+use bytes::Bytes;
+use model::{LogId, Offset, Timestamp};
 
-use crate::{ExtentSequence, Position, locked::lock};
+use crate::{ExtentSequence, Position, locked::lock, log::EntryBytes};
 
 /// Where one entry of a partition is and what it spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +28,14 @@ pub(crate) struct EntryRef {
 #[derive(Clone)]
 pub(crate) struct Recent {
     pub(crate) at: EntryRef,
-    pub(crate) cached: Option<Arc<[StampedBatch]>>,
+    pub(crate) cached: Option<EntryBytes>,
+}
+
+impl Recent {
+    /// The entry's bytes, if they are in memory.
+    pub(crate) fn in_memory(&self) -> Option<Bytes> {
+        self.cached.as_ref().and_then(EntryBytes::written)
+    }
 }
 
 /// The entries of one partition in one extent.
@@ -91,7 +99,7 @@ impl Partition {
 
 impl PartitionState {
     /// Takes note of an entry at the end.
-    pub(crate) fn push(&mut self, at: EntryRef, cached: Option<Arc<[StampedBatch]>>) {
+    pub(crate) fn push(&mut self, at: EntryRef, cached: Option<EntryBytes>) {
         self.next = self.next.max(at.next);
         self.recent.push_back(Recent { at, cached });
         match self.runs.last_mut() {

@@ -10,6 +10,7 @@ mod files;
 mod logging;
 mod lower;
 mod output;
+mod pages;
 mod reach;
 mod runtime;
 mod secrets;

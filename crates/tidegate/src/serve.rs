@@ -30,7 +30,7 @@ use crate::{
     banner::Banner,
     certificates::{self, CertificateWish, Ensured, TlsPaths},
     data_directory::DataDirectory,
-    logging, lower, output, reach,
+    logging, lower, output, pages, reach,
     runtime::{RunningListener, Runtime},
     secrets::Secrets,
     settings::{Layers, Settings, Sources},
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     let settings = Settings::from_layers(&layers)?;
     logging::start(&settings.log)?;
     raise_descriptor_limit();
-    use_small_pages();
+    pages::use_small();
     let directory = DataDirectory::open(&settings.storage.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -312,14 +312,6 @@ const fn commit() -> &'static str {
     match option_env!("TIDEGATE_COMMIT") {
         Some(commit) => commit,
         None => "unknown",
-    }
-}
-
-/// Huge pages would be resident as a whole for the few kilobytes of them that are used: an idle
-/// broker takes about half the memory without them.
-fn use_small_pages() {
-    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
-        info!(%error, "huge pages stay on");
     }
 }
 

@@ -304,6 +304,8 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
+    fn give_back(&self) {}
+
     fn checkpoint_due(&self) -> bool {
         true
     }

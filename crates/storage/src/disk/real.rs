@@ -263,23 +263,24 @@ impl DiskFile for RealFile {
         Ok(())
     }
 
-    fn write_blocks(&self, at: u64, blocks: &[u8]) -> io::Result<()> {
+    fn write_blocks(&self, at: u64, blocks: &mut [IoSlice<'_>]) -> io::Result<()> {
         let Some(direct) = &self.direct else {
-            return self.write_at(at, &[IoSlice::new(blocks)]);
+            return self.write_at(at, blocks);
         };
         let (mut at, mut rest) = (at, blocks);
         while !rest.is_empty() {
-            match rustix::io::pwrite(&direct.file, rest, at) {
+            let call = rest.get(..PIECES_PER_CALL_MAX).unwrap_or(rest);
+            match rustix::io::pwritev(&direct.file, call, at) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
                     at = at.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
-                    rest = rest.get(written..).unwrap_or_default();
+                    IoSlice::advance_slices(&mut rest, written);
                 }
                 Err(Errno::INTR) => {}
                 // The device has larger blocks, or a write ended inside one.
                 Err(Errno::INVAL) => {
                     direct.works.store(false, Ordering::Relaxed);
-                    return self.write_at(at, &[IoSlice::new(rest)]);
+                    return self.write_at(at, rest);
                 }
                 Err(error) => return Err(error.into()),
             }

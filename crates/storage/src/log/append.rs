@@ -5,13 +5,16 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use model::{
     LogId, Offset, Timestamp,
     batch::{BATCH_HEADER_BYTES, StampedBatch},
 };
 
-use super::Core;
+use super::{
+    Core,
+    room::{EntryBytes, Rooms, fill},
+};
 use crate::{
     AppendError, Completion, Position,
     entry::{ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind},
@@ -22,9 +25,6 @@ use crate::{
 
 /// Several batches of one append share an entry up to this size.
 const ENTRY_BODY_TARGET_BYTES: u32 = 1 << 20;
-/// Bodies up to this size get a buffer of their own, so that the tail cache does not keep a whole
-/// receive buffer for a few bytes of it. Larger ones are shared, never copied.
-const COMPACTED_BODY_BYTES_MAX: usize = 4 << 10;
 /// An extent is ended early when this share of it is dead before it is full: a quarter.
 const DEAD_SHARE: u64 = 4;
 /// Room that only trims and removals may use, so that a full disk can be emptied: at most this, and
@@ -35,6 +35,7 @@ const CONTROL_RESERVE_BYTES: u32 = 64 << 10;
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) items: VecDeque<Item>,
+    pub(super) rooms: Rooms,
     /// The position after the last entry that has one.
     pub(super) end: Position,
     active: Option<Active>,
@@ -53,6 +54,7 @@ struct Active {
 pub(super) struct Item {
     pub(super) extent: Arc<OpenExtent>,
     pub(super) header: EntryHeader,
+    pub(super) bytes: EntryBytes,
     pub(super) action: Action,
     /// With the last entry of an append.
     pub(super) done: Option<Box<dyn Completion>>,
@@ -60,10 +62,7 @@ pub(super) struct Item {
 
 /// What an entry does when it is durable.
 pub(super) enum Action {
-    Batches {
-        partition: Arc<Partition>,
-        batches: Arc<[StampedBatch]>,
-    },
+    Batches(Arc<Partition>),
     Trim(Arc<Partition>),
     Remove(Arc<Partition>),
     End(FilledExtent),
@@ -73,6 +72,14 @@ pub(super) enum Action {
 struct Gathered {
     header: EntryHeader,
     batches: Vec<StampedBatch>,
+}
+
+/// An entry that has its place and is to be put together there.
+struct Unfilled {
+    header: EntryHeader,
+    batches: Vec<StampedBatch>,
+    room: BytesMut,
+    bytes: EntryBytes,
 }
 
 impl Item {
@@ -87,6 +94,19 @@ impl Item {
 }
 
 impl Queue {
+    /// Whether there is something to write: entries are written in their order.
+    pub(super) fn is_ready(&self) -> bool {
+        let first = self.items.front();
+        first.is_some_and(|item| item.bytes.is_filled())
+    }
+
+    /// Whether one of the entries is what the writer would go on with.
+    fn waits_for(&self, filled: &[EntryBytes]) -> bool {
+        let first = self.items.front();
+        let is_first = |bytes: &EntryBytes| first.is_some_and(|item| item.bytes.is_same(bytes));
+        filled.iter().any(is_first)
+    }
+
     pub(super) fn active_live_bytes(&self) -> u64 {
         self.active.as_ref().map_or(0, |active| active.live_bytes)
     }
@@ -159,24 +179,47 @@ impl Core {
         self.admit(&mut queue, sizes, limit)?;
         let was_empty = queue.items.is_empty();
         let mut done = Some(done);
+        let mut unfilled = Vec::with_capacity(gathered.len());
         let last = gathered.len() - 1;
         for (index, entry) in gathered.into_iter().enumerate() {
-            let batches: Arc<[StampedBatch]> = entry.batches.into();
             let (extent, header) = self.place(&mut queue, entry.header, limit);
-            state.push(EntryRef::of(&header), Some(Arc::clone(&batches)));
-            let partition = Arc::clone(&partition);
+            let bytes = EntryBytes::default();
+            state.push(EntryRef::of(&header), Some(bytes.clone()));
             queue.items.push_back(Item {
                 extent,
                 header,
-                action: Action::Batches { partition, batches },
+                bytes: bytes.clone(),
+                action: Action::Batches(Arc::clone(&partition)),
                 done: if index == last { done.take() } else { None },
+            });
+            unfilled.push(Unfilled {
+                header,
+                batches: entry.batches,
+                room: queue.rooms.take(header.position, header.total_bytes()),
+                bytes,
             });
         }
         drop(queue);
-        if was_empty {
+        drop(state);
+        let filled = self.fill(unfilled);
+        // The end of an extent may be the queue's first, and has waited for nobody.
+        if was_empty || lock(&self.queue).waits_for(&filled) {
             self.wake_writer();
         }
         Ok(())
+    }
+
+    /// Puts entries together, while no lock is held and the batches are still in the processor's
+    /// cache.
+    fn fill(&self, entries: Vec<Unfilled>) -> Vec<EntryBytes> {
+        let fill_one = |entry: Unfilled| {
+            let mut header = entry.header;
+            header.synced = self.durable_position();
+            let room = fill(entry.room, &header, &entry.batches, self.salt);
+            entry.bytes.fill(room);
+            entry.bytes
+        };
+        entries.into_iter().map(fill_one).collect()
     }
 
     /// Queues a trim or a removal; gives the completion back with the reason why not.
@@ -196,12 +239,20 @@ impl Core {
         queue.items.push_back(Item {
             extent,
             header,
+            bytes: self.control_bytes(header),
             action,
             done: Some(done),
         });
         drop(queue);
         self.wake_writer();
         Ok(())
+    }
+
+    /// An entry without batches, put together.
+    fn control_bytes(&self, mut header: EntryHeader) -> EntryBytes {
+        header.synced = self.durable_position();
+        let encoded = header.encode(self.salt, std::iter::empty());
+        EntryBytes::filled(BytesMut::from(&encoded[..]))
     }
 
     pub(super) fn refuse_appends(&self) {
@@ -321,6 +372,7 @@ impl Core {
         let item = Item {
             extent: filled.extent,
             header,
+            bytes: self.control_bytes(header),
             action: Action::End(FilledExtent {
                 sequence,
                 entries: filled.entries,
@@ -352,10 +404,7 @@ fn gather(
 ) -> Result<Vec<Gathered>, AppendError> {
     let mut gathered: Vec<Gathered> = Vec::with_capacity(1);
     let mut expected = None;
-    for mut batch in batches {
-        if batch.body.len() <= COMPACTED_BODY_BYTES_MAX {
-            batch.body = Bytes::copy_from_slice(&batch.body);
-        }
+    for batch in batches {
         let bytes = u64::try_from(batch.total_bytes()).unwrap_or(u64::MAX);
         let body_max = bytes_max - ENTRY_HEADER_BYTES;
         let too_large = AppendError::TooLarge {

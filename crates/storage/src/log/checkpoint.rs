@@ -66,8 +66,10 @@ impl Core {
                 return Ok(durable);
             }
             // Each step waits for a thread that is in the middle of the same one.
-            self.step_write();
-            self.step_sync();
+            if !self.step_write() && !self.step_sync() {
+                // An append has its place and is still putting its entry together.
+                std::thread::yield_now();
+            }
         }
     }
 

@@ -3,10 +3,7 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use model::{
-    FileRange, Offset, Piece,
-    batch::{BatchHeader, StampedBatch},
-};
+use model::{FileRange, Offset, Piece, batch::BatchHeader};
 
 use super::{
     Core,
@@ -19,8 +16,9 @@ use crate::{
     partition::{EntryRef, Partition, Recent},
 };
 
-/// Pieces up to this size are copied together; larger ones are shared.
-const COPIED_PIECE_BYTES_MAX: usize = 1024;
+/// Pieces up to this size are copied together; larger ones are shared, and keep memory of 2 MiB from
+/// being used again until they are sent.
+const COPIED_PIECE_BYTES_MAX: usize = 8 << 10;
 /// Entries of one partition that lie this near to each other are read in one call.
 const GAP_BYTES_MAX: u32 = 32 << 10;
 /// Bytes of one call, at most, unless one entry is larger.
@@ -121,23 +119,8 @@ impl Gathering {
         Offer::Taken
     }
 
-    /// Takes batches from memory; false when the reader has enough.
-    fn take_cached(&mut self, batches: &[StampedBatch]) -> bool {
-        for batch in batches {
-            match self.offer(&batch.header) {
-                Offer::Before => {}
-                Offer::Full => return false,
-                Offer::Taken => {
-                    self.copied.extend_from_slice(&batch.head);
-                    self.push(batch.body.clone());
-                }
-            }
-        }
-        true
-    }
-
-    /// Takes batches out of an entry that was read; false when the reader has enough.
-    fn take_read(&mut self, header: &EntryHeader, entry: &Bytes) -> bool {
+    /// Takes batches out of an entry; false when the reader has enough.
+    fn take_entry(&mut self, header: &EntryHeader, entry: &Bytes) -> bool {
         let mut taken: Option<(usize, usize)> = None;
         let mut more = true;
         for batch in header.batches(entry) {
@@ -213,8 +196,9 @@ impl Core {
     ) -> Result<(), GatherError> {
         let mut rest = entries;
         while let Some(first) = rest.first() {
-            if let Some(batches) = &first.cached {
-                if !gathering.take_cached(batches) {
+            if let Some(bytes) = first.in_memory() {
+                let header = EntryHeader::peek(&bytes).expect("what we put together has a header");
+                if !gathering.take_entry(&header, &bytes) {
                     return Ok(());
                 }
                 rest = rest.get(1..).unwrap_or_default();
@@ -299,7 +283,7 @@ impl Core {
             };
             let header = header.map_err(|_| damaged)?;
             self.note_proved(entry.at);
-            if !gathering.take_read(&header, &slice) {
+            if !gathering.take_entry(&header, &slice) {
                 return Ok(false);
             }
         }

@@ -1,21 +1,27 @@
-//! Where entries are put together for the disk: whole blocks in aligned memory, used again and again.
+//! What one write is made of: whole blocks in aligned memory. Entries are written from where they
+//! were put together; a few, and the blocks in which a run of them begins and ends, are copied.
 //!
 //! ```text
-//! memory: | carried: the last block's bytes so far | new entries ... | zeros to the block's end |
-//!         ^ at a block's boundary in the extent                                                 ^
+//! extent: | carried, copied | blocks of entries, shared | copied ... | zeros to the block's end |
+//!         ^ at a block's boundary                                                               ^
 //! ```
 //!
 //! The last block of a write is seldom full. It is written with zeros behind its bytes, kept, and
 //! written again with the next entries: its durable bytes stay the same, so a torn write can't
 //! harm them.
 
-use std::io;
+use std::io::{self, IoSlice};
+
+use bytes::Bytes;
 
 use crate::{
     ExtentSequence,
     disk::{BLOCK_BYTES, DiskFile},
     extent::OpenExtent,
 };
+
+/// Fewer bytes are copied: each piece of a write costs the kernel about as much as copying these.
+const SHARED_BYTES_MIN: usize = 32 << 10;
 
 /// The log's staging memory, and what it knows of the extent being written.
 pub(super) struct Staging {
@@ -24,13 +30,24 @@ pub(super) struct Staging {
     aligned_at: usize,
     capacity: usize,
     extent: Option<ExtentSequence>,
-    /// In the extent: where the memory's first byte belongs.
+    /// In the extent: where the next write begins.
     at: u64,
-    len: usize,
+    /// Bytes in the memory.
+    copied: usize,
+    shared: Vec<Shared>,
+    shared_bytes: usize,
+}
+
+/// Whole blocks in somebody else's memory.
+struct Shared {
+    /// Where they belong: behind so many bytes of the staging memory.
+    behind: usize,
+    blocks: Bytes,
 }
 
 impl Staging {
-    /// Takes `bytes` and one block to carry in one write. The memory is touched when it is used.
+    /// Copies up to `bytes`, and one block to carry, in one write. The memory is touched when it is
+    /// used.
     pub(super) const fn new(bytes: usize) -> Self {
         Self {
             memory: Vec::new(),
@@ -38,7 +55,9 @@ impl Staging {
             capacity: bytes.next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES,
             extent: None,
             at: 0,
-            len: 0,
+            copied: 0,
+            shared: Vec::new(),
+            shared_bytes: 0,
         }
     }
 
@@ -53,56 +72,84 @@ impl Staging {
         }
         self.extent = Some(extent.sequence);
         self.at = 0;
-        self.len = 0;
-        self.take(&extent.header);
+        self.copied = 0;
+        self.copy(&extent.header);
     }
 
     /// The extent's byte that comes next.
     pub(super) const fn position(&self) -> u64 {
-        self.at + self.len as u64
+        self.at + (self.copied + self.shared_bytes) as u64
     }
 
-    /// Adds bytes; writes when the memory is full.
-    pub(super) fn push(&mut self, file: &dyn DiskFile, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let taken = self.take(rest);
-            rest = rest.get(taken..).unwrap_or_default();
-            if self.len == self.capacity {
+    /// Adds entries; writes when the memory is full.
+    pub(super) fn push(&mut self, file: &dyn DiskFile, entries: &Bytes) -> io::Result<()> {
+        let mut done = 0;
+        while done < entries.len() {
+            let rest = entries.get(done..).unwrap_or_default();
+            let to_boundary = self.copied.next_multiple_of(BLOCK_BYTES) - self.copied;
+            let whole = rest.len() - rest.len() % BLOCK_BYTES;
+            let in_step = rest.as_ptr().addr() % BLOCK_BYTES == 0;
+            if to_boundary == 0 && in_step && whole >= SHARED_BYTES_MIN {
+                self.share(entries.slice(done..done + whole));
+                done += whole;
+                continue;
+            }
+            let up_to = if to_boundary == 0 {
+                rest.len()
+            } else {
+                to_boundary
+            };
+            done += self.copy(rest.get(..up_to).unwrap_or(rest));
+            if self.copied == self.capacity {
                 self.write(file)?;
             }
         }
         Ok(())
     }
 
+    fn share(&mut self, blocks: Bytes) {
+        self.shared_bytes += blocks.len();
+        let behind = self.copied;
+        self.shared.push(Shared { behind, blocks });
+    }
+
     /// Copies what there is room for.
-    fn take(&mut self, bytes: &[u8]) -> usize {
-        let taken = bytes.len().min(self.capacity - self.len);
-        let from = self.aligned_at + self.len;
+    fn copy(&mut self, bytes: &[u8]) -> usize {
+        let taken = bytes.len().min(self.capacity - self.copied);
+        let from = self.aligned_at + self.copied;
         let room = self.memory.get_mut(from..from + taken);
         let room = room.expect("the memory was made for the capacity");
         room.copy_from_slice(bytes.get(..taken).unwrap_or_default());
-        self.len += taken;
+        self.copied += taken;
         taken
     }
 
     /// Writes what is there and carries the last block if it isn't full.
     pub(super) fn write(&mut self, file: &dyn DiskFile) -> io::Result<()> {
         let Self {
-            aligned_at, len, ..
+            aligned_at, copied, ..
         } = *self;
-        let whole = len.next_multiple_of(BLOCK_BYTES);
-        let blocks = self.memory.get_mut(aligned_at..aligned_at + whole);
-        let blocks = blocks.expect("the capacity is in whole blocks");
-        if let Some(padding) = blocks.get_mut(len..) {
-            padding.fill(0);
+        let whole = copied.next_multiple_of(BLOCK_BYTES);
+        let own = self.memory.get_mut(aligned_at..aligned_at + whole);
+        let own = own.expect("the capacity is in whole blocks");
+        own.get_mut(copied..).unwrap_or_default().fill(0);
+        let mut pieces = Vec::with_capacity(2 * self.shared.len() + 1);
+        let mut from = 0;
+        for Shared { behind, blocks } in &self.shared {
+            pieces.push(IoSlice::new(own.get(from..*behind).unwrap_or_default()));
+            pieces.push(IoSlice::new(blocks));
+            from = *behind;
         }
-        file.write_blocks(self.at, blocks)?;
-        let carried = len % BLOCK_BYTES;
-        let full = len - carried;
-        blocks.copy_within(full..full + carried, 0);
-        self.at += full as u64;
-        self.len = carried;
+        pieces.push(IoSlice::new(own.get(from..).unwrap_or_default()));
+        pieces.retain(|piece| !piece.is_empty());
+        file.write_blocks(self.at, &mut pieces)?;
+        let carried = copied % BLOCK_BYTES;
+        let full = copied - carried;
+        own.copy_within(full..copied, 0);
+        self.at += (full + self.shared_bytes) as u64;
+        self.copied = carried;
+        self.shared.clear();
+        self.shared_bytes = 0;
         Ok(())
     }
 }

@@ -49,7 +49,7 @@ impl UnsyncedItem {
             end,
             bytes: u64::from(item.header.total_bytes()),
             effect: match item.action {
-                Action::Batches { partition, .. } => Effect::Extend(partition, next),
+                Action::Batches(partition) => Effect::Extend(partition, next),
                 Action::Trim(partition) => Effect::Trim(partition, base),
                 Action::Remove(partition) => Effect::Remove(partition),
                 Action::End(filled) => Effect::Fill(filled),

@@ -81,7 +81,8 @@ impl Core {
                 return;
             }
             let wait = |queue: &mut super::Queue| {
-                queue.items.is_empty() && !self.ending.load(Ordering::Acquire)
+                let is_over = self.ending.load(Ordering::Acquire) && queue.items.is_empty();
+                !queue.is_ready() && !is_over
             };
             let waited = self.queue_filled.wait_while(queue, wait);
             drop(waited.unwrap_or_else(PoisonError::into_inner));
