@@ -27,7 +27,7 @@
 //!           32 next_offset     i64    offset after the last one
 //!           40 max_timestamp   i64
 //!           48 position        u64    the entry's own: extent in the upper half, byte in the lower
-//!           56 synced          u64    position known to be synced when this was written
+//!           56 synced          u64    position known to be synced when this was made
 //!           64 batches of one partition, one after another; padding
 //! ```
 
