@@ -121,8 +121,8 @@ pub trait DiskFile: Send + Sync {
     /// The file system's; a part may have been written.
     fn write_at(&self, at: u64, pieces: &[IoSlice<'_>]) -> io::Result<()>;
 
-    /// Writes pieces of whole blocks of [`BLOCK_BYTES`], each aligned to them in memory, past the system's cache
-    /// where the file system lets us.
+    /// Writes pieces one after another from `at` on, each of whole blocks of [`BLOCK_BYTES`] and
+    /// aligned to them in memory, past the system's cache where the file system lets us.
     ///
     /// # Errors
     /// The file system's; a part may have been written.

@@ -20,7 +20,7 @@ use crate::{
     extent::OpenExtent,
 };
 
-/// Fewer bytes are copied: each piece of a write costs the kernel about as much as copying these.
+/// Fewer bytes are copied: each piece of a write has a cost of its own in the kernel.
 const SHARED_BYTES_MIN: usize = 32 << 10;
 
 /// The log's staging memory, and what it knows of the extent being written.
