@@ -112,7 +112,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
         visit: &mut dyn FnMut(Bytes),
     ) -> Result<(), ReadError>;
 
-    /// Gives memory back that appends needed for a while.
+    /// Gives memory back that appends have not used since the last call.
     fn give_back(&self);
 
     fn checkpoint_due(&self) -> bool;

@@ -96,8 +96,8 @@ impl Core {
         }
         if retention_due {
             self.retain();
+            self.engine.give_back();
         }
-        self.engine.give_back();
         if self.engine.checkpoint_due() {
             self.checkpoint();
         }

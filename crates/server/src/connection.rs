@@ -33,6 +33,7 @@ use crate::{
     End, Limits, Reply, Session, Staged,
     budget::{Pool, Reserved, Share, Waiting},
     clock,
+    frame_memory::FrameMemory,
     stream::Stream,
 };
 
@@ -42,6 +43,18 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) incoming: Pool,
     pub(crate) outgoing: Pool,
+    pub(crate) frames: FrameMemory,
+}
+
+impl Shared {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            incoming: Pool::new(limits.incoming_bytes_max),
+            outgoing: Pool::new(limits.outgoing_bytes_max),
+            frames: FrameMemory::default(),
+            limits,
+        }
+    }
 }
 
 /// A connection over any stream: TCP, or TLS over it.
@@ -269,7 +282,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             shared,
             ..
         } = self;
-        let frame = match reader.poll_frame(context, io, session, &shared.incoming, now) {
+        let frame = match reader.poll_frame(context, io, session, shared, now) {
             Poll::Pending => return Ok(false),
             Poll::Ready(frame) => frame,
         };

@@ -16,6 +16,7 @@ pub mod clock;
 mod connection;
 mod doors;
 mod end;
+mod frame_memory;
 mod frontend;
 mod kafka_frontend;
 mod limits;

@@ -19,9 +19,7 @@ use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    BindError, Certificates, End, Frontend, Limits, ListenerSettings, Peer, Session,
-    budget::Pool,
-    clock,
+    BindError, Certificates, End, Frontend, Limits, ListenerSettings, Peer, Session, clock,
     connection::{Connection, Shared},
     doors::{Doors, Refusals},
     listener::listen,
@@ -130,11 +128,7 @@ impl Bound {
         metrics: &ConnectionMetrics,
     ) -> Running {
         let (phase, phases) = Phases::new();
-        let shared = Arc::new(Shared {
-            incoming: Pool::new(limits.incoming_bytes_max),
-            outgoing: Pool::new(limits.outgoing_bytes_max),
-            limits,
-        });
+        let shared = Arc::new(Shared::new(limits));
         let doors = Arc::new(Doors::default());
         let mut tasks = Vec::new();
         for open in self.listeners {
@@ -156,6 +150,7 @@ impl Bound {
             });
             tasks.push(tokio::spawn(listener.accept_all(open.socket)));
         }
+        tasks.push(tokio::spawn(tidy_frames(shared, phases.clone())));
         if let Some(certificates) = self.certificates {
             tasks.push(tokio::spawn(watch_certificates(certificates, phases)));
         }
@@ -385,6 +380,15 @@ async fn converse<I: Stream, S: Session>(
         Box::pin(connection.close()).await;
     }
     (end, who)
+}
+
+/// Gives back the memory of frames that is not used any more.
+async fn tidy_frames(shared: Arc<Shared>, mut phases: Phases) -> usize {
+    // Both can be dropped half-way without loss.
+    tokio::select! {
+        () = shared.frames.tidy() => 0,
+        () = phases.reach(Phase::Drain) => 0,
+    }
 }
 
 /// Looks for new certificates until the server stops.

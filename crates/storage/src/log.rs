@@ -328,7 +328,8 @@ impl Log {
         self.core.checkpoint_due()
     }
 
-    /// Gives memory back that appends needed for a while. To be called from time to time.
+    /// Gives memory back that appends have not used since the last call. To be called now and then:
+    /// what it gives back too early is asked for anew.
     pub fn give_back(&self) {
         lock(&self.core.queue).rooms.give_back();
     }

@@ -92,7 +92,9 @@ fn kib(name: &str) -> f64 {
 }
 
 /// Touches memory and page cache, so that a virtual machine's host backs them before the run and
-/// not in it, and gives them back.
+/// not in it, and gives them back. What was removed before, earlier runs' files among it, is gone
+/// when this ends: a file system that discards blocks does so at a commit of its journal, and the
+/// first server to sync something would wait for it.
 pub(super) fn warm(folder: &Path, bytes: u64) -> Result<()> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -114,15 +116,21 @@ pub(super) fn warm(folder: &Path, bytes: u64) -> Result<()> {
         rest -= CHUNK_BYTES;
     }
     drop(chunks);
-    // Removed before it is written back, it costs no disk.
+    // Removed before it is written back, it costs little disk.
     fs::remove_file(path)?;
+    sync()
+}
+
+/// Writes out what the system still keeps for the disks.
+fn sync() -> Result<()> {
+    let status = Command::new("sync").status().context("run sync")?;
+    anyhow::ensure!(status.success(), "sync failed");
     Ok(())
 }
 
 /// Empties the page cache; only root may.
 pub(super) fn drop_caches() -> Result<()> {
-    let status = Command::new("sync").status().context("run sync")?;
-    anyhow::ensure!(status.success(), "sync failed");
+    sync()?;
     fs::write("/proc/sys/vm/drop_caches", "3").context("drop the page cache (as root)")
 }
 

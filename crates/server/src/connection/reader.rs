@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::{
     End, Session,
-    budget::{Pool, Reserved, Share, Waiting},
+    budget::{Reserved, Share, Waiting},
+    connection::Shared,
     sniff,
 };
 
@@ -84,24 +85,24 @@ impl Reader {
         context: &mut Context<'_>,
         io: &mut I,
         session: &impl Session,
-        incoming: &Pool,
+        shared: &Shared,
         now: Instant,
     ) -> Poll<Result<Frame, End>> {
         loop {
             match &mut self.state {
                 State::Head => match self.judge(session)? {
-                    Some(length) => self.begin_body(length, incoming),
+                    Some(length) => self.begin_body(length, shared),
                     None => ready!(self.poll_ahead(context, io, now))?,
                 },
                 State::Reserving { length, waiting } => {
                     let length = *length;
                     let share = ready!(waiting.as_mut().poll(context)).ok_or(End::Drained)?;
-                    self.take_ahead(length, share);
+                    self.take_ahead(length, share, shared);
                     // The wait was ours, not the client's.
                     self.restart_clock(now);
                 }
                 State::Body { length, body, .. } if body.len() == *length => {
-                    return Poll::Ready(Ok(self.finish(now)));
+                    return Poll::Ready(Ok(self.finish(shared, now)));
                 }
                 State::Body { .. } => ready!(self.poll_body(context, io, now))?,
             }
@@ -123,19 +124,19 @@ impl Reader {
         Ok(enough.then_some(length))
     }
 
-    fn begin_body(&mut self, length: usize, incoming: &Pool) {
-        match incoming.reserve(length) {
-            Reserved::Now(share) => self.take_ahead(length, share),
+    fn begin_body(&mut self, length: usize, shared: &Shared) {
+        match shared.incoming.reserve(length) {
+            Reserved::Now(share) => self.take_ahead(length, share, shared),
             Reserved::Later(waiting) => self.state = State::Reserving { length, waiting },
         }
     }
 
     /// Begins the body with what has arrived of it already.
-    fn take_ahead(&mut self, length: usize, share: Share) {
+    fn take_ahead(&mut self, length: usize, share: Share, shared: &Shared) {
         let rest = self.ahead.get(PREFIX_BYTES..).unwrap_or_default();
         let arrived = rest.get(..length).unwrap_or(rest);
         let trusted = self.largest.clamp(FIRST_PIECE_BYTES, TRUSTED_BYTES_MAX);
-        let mut body = BytesMut::with_capacity(length.min(trusted));
+        let mut body = shared.frames.take(length.min(trusted));
         body.extend_from_slice(arrived);
         let used = PREFIX_BYTES + arrived.len();
         // What is left moves to memory of its own size; mostly it is nothing at all.
@@ -147,8 +148,11 @@ impl Reader {
         };
     }
 
-    fn finish(&mut self, now: Instant) -> Frame {
-        let State::Body { body, share, .. } = std::mem::take(&mut self.state) else {
+    fn finish(&mut self, shared: &Shared, now: Instant) -> Frame {
+        let State::Body {
+            mut body, share, ..
+        } = std::mem::take(&mut self.state)
+        else {
             unreachable!("only a body can be finished");
         };
         self.under_way = None;
@@ -156,10 +160,11 @@ impl Reader {
         if !self.ahead.is_empty() {
             self.restart_clock(now);
         }
-        Frame {
-            bytes: body.freeze(),
-            share,
+        let bytes = body.split().freeze();
+        if bytes.len() <= TRUSTED_BYTES_MAX {
+            shared.frames.keep(body, bytes.len());
         }
+        Frame { bytes, share }
     }
 
     fn restart_clock(&mut self, now: Instant) {

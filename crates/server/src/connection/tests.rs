@@ -71,11 +71,7 @@ impl World {
     fn with(script: Script) -> Self {
         let (client, io) = duplex(PIPE_BYTES);
         let limits = Limits::default();
-        let shared = Arc::new(Shared {
-            incoming: Pool::new(limits.incoming_bytes_max),
-            outgoing: Pool::new(limits.outgoing_bytes_max),
-            limits,
-        });
+        let shared = Arc::new(Shared::new(limits));
         let opened = clock::now().monotonic;
         let mut connection = Connection::new(io, script, shared, opened);
         let serving = tokio::spawn(async move {
@@ -214,11 +210,7 @@ async fn the_time_of_a_tls_handshake_counts_towards_the_login() {
     sleep(Duration::from_secs(9)).await;
     let (_client, io) = duplex(PIPE_BYTES);
     let limits = Limits::default();
-    let shared = Arc::new(Shared {
-        incoming: Pool::new(1 << 20),
-        outgoing: Pool::new(1 << 20),
-        limits,
-    });
+    let shared = Arc::new(Shared::new(limits));
     let script = Script { awaits_login: true };
     let end = Connection::new(io, script, shared, opened).run().await;
     assert!(matches!(end, End::LoginTooSlow(_)), "{end}");

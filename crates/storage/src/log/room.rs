@@ -10,10 +10,7 @@
 //! that whole blocks go to the disk as they lie. Rooms are cut off slabs one after another; a slab
 //! is used again once nobody holds any of its rooms.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex},
-};
+use std::sync::{Arc, Mutex};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use model::batch::StampedBatch;
@@ -30,8 +27,6 @@ const SLAB_BYTES: usize = HUGE_PAGE_BYTES + (64 << 10);
 const SLAB_AND_LEAD_BYTES: usize = SLAB_BYTES + HUGE_PAGE_BYTES;
 /// Larger entries get memory of their own: the rest of a slab that is too small for them is lost.
 const SHARING_BYTES_MAX: usize = SLAB_BYTES / 2;
-/// Free slabs that are kept when nothing is going on.
-const SPARE_SLABS: usize = 2;
 
 /// An entry's bytes as they are on the disk.
 #[derive(Clone, Default)]
@@ -118,8 +113,12 @@ impl Run<'_> {
 pub(super) struct Rooms {
     /// What is left of the slab under way.
     rest: BytesMut,
-    /// The rests of earlier slabs, the oldest first: by them a slab is found to be free again.
-    used: VecDeque<BytesMut>,
+    /// The rests of earlier slabs, some of whose rooms are held.
+    used: Vec<BytesMut>,
+    /// Slabs of which nothing is held, the last used last: the processor still has some of it.
+    free: Vec<BytesMut>,
+    /// So many of the free ones have been free ever since [`Self::give_back`] was called.
+    unused_count: usize,
     /// The first slab stays in small pages: a broker with little to do takes no more than it uses.
     has_begun: bool,
 }
@@ -139,14 +138,15 @@ impl Rooms {
     }
 
     fn begin_slab(&mut self) {
-        let free = self.used.iter_mut().position(is_free);
-        let free = free.and_then(|index| self.used.remove(index));
+        self.collect();
+        let free = self.free.pop();
+        self.unused_count = self.unused_count.min(self.free.len());
         let is_new = free.is_none();
         let memory = free.unwrap_or_else(|| BytesMut::with_capacity(SLAB_AND_LEAD_BYTES));
         let slab = aligned(memory);
         let before = std::mem::replace(&mut self.rest, slab);
         if self.has_begun {
-            self.used.push_back(before);
+            self.used.push(before);
             if is_new {
                 advise_huge_pages(&self.rest);
             }
@@ -154,20 +154,18 @@ impl Rooms {
         self.has_begun = true;
     }
 
-    /// Lets go of slabs that are free, but for a few.
-    pub(super) fn give_back(&mut self) {
-        let mut spare = 0;
-        self.used.retain_mut(|slab| {
-            let is_free = is_free(slab);
-            spare += usize::from(is_free);
-            !is_free || spare <= SPARE_SLABS
-        });
+    /// Finds the slabs whose rooms nobody holds any more: they are all there again.
+    fn collect(&mut self) {
+        let is_free = |slab: &mut BytesMut| slab.try_reclaim(SLAB_AND_LEAD_BYTES);
+        self.free.extend(self.used.extract_if(.., is_free));
     }
-}
 
-/// Whether nobody holds any of the slab's rooms; then it is all there again.
-fn is_free(slab: &mut BytesMut) -> bool {
-    slab.try_reclaim(SLAB_AND_LEAD_BYTES)
+    /// Lets go of slabs that were not used since the last call.
+    pub(super) fn give_back(&mut self) {
+        self.collect();
+        self.free.drain(..self.unused_count);
+        self.unused_count = self.free.len();
+    }
 }
 
 /// The part of what is empty that begins at a huge page.
@@ -279,15 +277,23 @@ mod tests {
     }
 
     #[test]
-    fn free_slabs_are_given_back_but_for_a_few() {
+    fn slabs_that_are_not_used_are_given_back() {
         let mut rooms = Rooms::default();
-        let take = |_| filled(&mut rooms, 0, 800_000);
-        let held: Vec<Bytes> = (0..100).map(take).collect();
+        let held: Vec<Bytes> = (0..100).map(|_| filled(&mut rooms, 0, 800_000)).collect();
         rooms.give_back();
-        assert!(rooms.used.len() >= 49, "{} kept", rooms.used.len());
+        assert!(rooms.used.len() >= 49, "{} held", rooms.used.len());
         drop(held);
         rooms.give_back();
-        assert_eq!(rooms.used.len(), SPARE_SLABS);
+        let free = rooms.free.len();
+        assert!(free >= 49, "{free} are free since now");
+        for _ in 0..20 {
+            filled(&mut rooms, 0, 800_000);
+        }
+        rooms.give_back();
+        let in_use = rooms.free.len();
+        assert!((1..=2).contains(&in_use), "{in_use} were used in turn");
+        rooms.give_back();
+        assert_eq!(rooms.free.len() + rooms.used.len(), 0);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use model::Now;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
-use crate::{Reply, Staged, clock};
+use crate::{Limits, Reply, Staged, budget::Pool, clock};
 
 /// Takes frames of any length; nothing here dispatches them.
 struct Any;
@@ -29,7 +29,7 @@ struct World {
     reader: Reader,
     client: DuplexStream,
     server: DuplexStream,
-    pool: Pool,
+    shared: Shared,
 }
 
 impl World {
@@ -39,7 +39,7 @@ impl World {
             reader: Reader::default(),
             client,
             server,
-            pool: Pool::new(512 << 20),
+            shared: Shared::new(Limits::default()),
         }
     }
 
@@ -48,11 +48,11 @@ impl World {
         let Self {
             reader,
             server,
-            pool,
+            shared,
             ..
         } = self;
         let now = clock::now().monotonic;
-        poll_fn(|context| Poll::Ready(reader.poll_frame(context, server, &Any, pool, now))).await
+        poll_fn(|context| Poll::Ready(reader.poll_frame(context, server, &Any, shared, now))).await
     }
 
     /// Bytes of memory that the frame under way has taken.
@@ -140,8 +140,8 @@ async fn an_idle_reader_holds_no_memory() {
 #[tokio::test]
 async fn a_frame_waits_for_memory_and_gets_it() {
     let mut world = World::new();
-    world.pool = Pool::new(8 << 20);
-    let Reserved::Now(all) = world.pool.reserve(usize::MAX) else {
+    world.shared.incoming = Pool::new(8 << 20);
+    let Reserved::Now(all) = world.shared.incoming.reserve(usize::MAX) else {
         panic!("an empty pool gives all it has");
     };
     world
