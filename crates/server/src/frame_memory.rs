@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::{sync::Notify, time::sleep};
 
 /// Smaller frames are the allocator's.
 const BYTES_MIN: usize = 64 * 1024;
-/// Buffers that are kept, whether their frame is still in use or not. What they hold together is
-/// bounded by the largest claim that a connection may make.
+/// Larger buffers are not kept.
+const BYTES_MAX: usize = 2 << 20;
+/// Buffers that are kept, whether their frame is still in use or not.
 const COUNT_MAX: usize = 16;
 /// What was not used for one to two of these is given back.
 const UNUSED: Duration = Duration::from_secs(1);
@@ -46,11 +47,14 @@ impl FrameMemory {
         BytesMut::with_capacity(bytes)
     }
 
-    /// Keeps the rest of a buffer whose first bytes, so many, have become a frame.
-    pub(crate) fn keep(&self, rest: BytesMut, bytes: usize) {
-        if bytes < BYTES_MIN {
-            return;
+    /// Makes a frame of a buffer's bytes, and keeps the buffer for when the frame is gone.
+    pub(crate) fn finish(&self, mut body: BytesMut) -> Bytes {
+        // A buffer that was kept before may be longer by what lies before its bytes, but as a whole
+        // it was judged when it was kept first.
+        if !(BYTES_MIN..=BYTES_MAX).contains(&body.capacity()) {
+            return body.freeze();
         }
+        let frame = body.split().freeze();
         let mut kept = self.lock();
         if kept.is_empty() {
             self.filled.notify_one();
@@ -58,9 +62,10 @@ impl FrameMemory {
             kept.remove(0);
         }
         kept.push(Kept {
-            rest,
+            rest: body,
             is_fresh: true,
         });
+        frame
     }
 
     /// Gives back what is not used any more, for ever.
@@ -84,7 +89,7 @@ impl FrameMemory {
 mod tests {
     use std::sync::Arc;
 
-    use bytes::{BufMut, Bytes};
+    use bytes::BufMut;
 
     use super::*;
 
@@ -93,9 +98,7 @@ mod tests {
         let mut body = memory.take(bytes);
         assert!(body.capacity() >= bytes && body.is_empty());
         body.put_bytes(7, bytes);
-        let frame = body.split().freeze();
-        memory.keep(body, bytes);
-        frame
+        memory.finish(body)
     }
 
     #[test]
@@ -114,6 +117,7 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let memory = FrameMemory::default();
         drop(frame(&memory, BYTES_MIN - 1));
+        drop(frame(&memory, BYTES_MAX + 1));
         assert_eq!(memory.lock().len(), 0);
         let held: Vec<Bytes> = (0..3 * COUNT_MAX)
             .map(|_| frame(&memory, BYTES_MIN))

@@ -149,10 +149,7 @@ impl Reader {
     }
 
     fn finish(&mut self, shared: &Shared, now: Instant) -> Frame {
-        let State::Body {
-            mut body, share, ..
-        } = std::mem::take(&mut self.state)
-        else {
+        let State::Body { body, share, .. } = std::mem::take(&mut self.state) else {
             unreachable!("only a body can be finished");
         };
         self.under_way = None;
@@ -160,11 +157,10 @@ impl Reader {
         if !self.ahead.is_empty() {
             self.restart_clock(now);
         }
-        let bytes = body.split().freeze();
-        if bytes.len() <= TRUSTED_BYTES_MAX {
-            shared.frames.keep(body, bytes.len());
+        Frame {
+            bytes: shared.frames.finish(body),
+            share,
         }
-        Frame { bytes, share }
     }
 
     fn restart_clock(&mut self, now: Instant) {
