@@ -27,6 +27,8 @@ pub struct StorageSettings {
     pub queue_bytes_max: u64,
     /// Recent data kept in memory for readers at the end of the log.
     pub tail_cache_bytes: u64,
+    /// How far behind that readers may be for new data to be put into the system's page cache.
+    pub catch_up_bytes: u64,
     /// Open descriptors of extents, at most.
     pub descriptors_max: usize,
     /// Pieces of 128 KiB that readers have under way from the disk at once while somebody writes.
@@ -47,6 +49,7 @@ impl Default for StorageSettings {
             free_space_floor_bytes: options.free_space_floor_bytes,
             queue_bytes_max: options.queue_bytes_max,
             tail_cache_bytes: options.tail_cache_bytes,
+            catch_up_bytes: options.catch_up_bytes,
             descriptors_max: options.descriptors_max,
             cold_reads_beside_writers: options.cold_reads_beside_writers,
             cold_reads_max: 32,

@@ -70,6 +70,8 @@ pub(crate) struct OpenExtent {
     /// What it begins with; written already.
     pub(crate) header: [u8; EXTENT_HEADER_BYTES as usize],
     pub(crate) file: Arc<dyn DiskFile>,
+    /// The file was another extent's before: its pages may still be on their way to a reader.
+    pub(crate) is_reused: bool,
 }
 
 /// A filled extent whose index is to be written.

@@ -2,6 +2,7 @@
 
 mod append;
 mod bring;
+mod catch_up;
 mod checkpoint;
 mod foresee;
 mod gather;
@@ -32,8 +33,8 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub use self::foresee::LookAhead;
 use self::{
-    append::Queue, bring::Gate, foresee::Streams, lend::Loans, spares::Spares, staging::Staging,
-    sync::Unsynced, threads::Threads, upkeep::Wanted, write::TailCache,
+    append::Queue, bring::Gate, catch_up::CatchUp, foresee::Streams, lend::Loans, spares::Spares,
+    staging::Staging, sync::Unsynced, threads::Threads, upkeep::Wanted, write::TailCache,
 };
 pub(crate) use self::{
     lend::Proved,
@@ -78,6 +79,7 @@ pub(crate) struct Core {
     /// Taken alone.
     streams: Mutex<Streams>,
     gate: Gate,
+    catch_up: CatchUp,
     unsynced: Mutex<Unsynced>,
     /// Signalled when `unsynced` gets its first item, and at the end.
     unsynced_filled: Condvar,

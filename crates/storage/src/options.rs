@@ -26,6 +26,9 @@ pub struct Options {
     pub queue_bytes_max: u64,
     /// Recent entries kept in memory for readers at the end of the log.
     pub tail_cache_bytes: u64,
+    /// Readers that lag behind that, but no further than this, have what is written put into the
+    /// system's page cache; 0 never.
+    pub catch_up_bytes: u64,
     /// Pieces of 128 KiB that readers have under way from the disk at once while somebody writes.
     pub cold_reads_beside_writers: u32,
     /// Sealed extents after which a checkpoint is due.
@@ -46,6 +49,7 @@ impl Default for Options {
             indexes_max: 256,
             queue_bytes_max: 256 * MIB,
             tail_cache_bytes: 32 * MIB,
+            catch_up_bytes: 1024 * MIB,
             cold_reads_beside_writers: 1,
             checkpoint_extents: 4,
             observer: None,

@@ -36,6 +36,7 @@ fn storage(settings: &Settings) -> hub::settings::StorageSettings {
         free_space_floor_bytes: storage.free_space_bytes_min,
         queue_bytes_max: storage.queue_bytes_max,
         tail_cache_bytes: storage.tail_cache_bytes,
+        catch_up_bytes: storage.catch_up_bytes,
         descriptors_max: size(storage.descriptors_max),
         cold_reads_beside_writers: storage.cold_reads_beside_writers,
         cold_reads_max: size(storage.cold_reads_max),

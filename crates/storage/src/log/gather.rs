@@ -7,6 +7,7 @@ use model::{FileRange, Offset, Piece, batch::BatchHeader};
 
 use super::{
     Core,
+    catch_up::Behind,
     lend::{Borrowed, LENT_BYTES_MIN, is_cached},
     read::is_gone,
 };
@@ -51,6 +52,8 @@ pub(super) struct Gathering {
     borrowed: Option<Borrowed>,
     /// The first entry that is lent, if any is.
     first_lent: Option<EntryRef>,
+    /// What was taken that was not in our memory.
+    behind: Option<Behind>,
     outcome: ReadOutcome,
     copied: BytesMut,
     /// Where records are read to be proved.
@@ -87,6 +90,7 @@ impl Gathering {
             is_short: false,
             borrowed: None,
             first_lent: None,
+            behind: None,
             outcome,
             copied: BytesMut::new(),
             scratch: Vec::new(),
@@ -172,6 +176,18 @@ impl Gathering {
         }
     }
 
+    fn note_behind(&mut self, at: EntryRef) {
+        let begun = Behind {
+            from: at.position,
+            bytes: 0,
+        };
+        self.behind.get_or_insert(begun).bytes += u64::from(at.bytes);
+    }
+
+    pub(super) const fn behind(&self) -> Option<Behind> {
+        self.behind
+    }
+
     pub(super) const fn from(&self) -> Offset {
         self.bounds.from
     }
@@ -205,6 +221,7 @@ impl Core {
                 continue;
             }
             if let Some((entry, range)) = self.lend_to(gathering, first.at) {
+                gathering.note_behind(first.at);
                 if !gathering.take_lent(first.at, &entry, range) {
                     return Ok(());
                 }
@@ -283,6 +300,7 @@ impl Core {
             };
             let header = header.map_err(|_| damaged)?;
             self.note_proved(entry.at);
+            gathering.note_behind(entry.at);
             if !gathering.take_entry(&header, &slice) {
                 return Ok(false);
             }

@@ -144,6 +144,7 @@ impl Core {
         if gathering.lent_gone(&partition) {
             return Ok(None);
         }
+        self.note_behind(gathering.behind());
         let mut served = gathering.finish_whole();
         if let Some(served) = &mut served {
             served.look_ahead = self.went_on(id, from, served);
@@ -177,6 +178,7 @@ impl Core {
             // Which of the reasons it is the caller finds out.
             return Err(ReadError::UnknownPartition);
         }
+        self.note_behind(gathering.behind());
         Ok(gathering.finish())
     }
 

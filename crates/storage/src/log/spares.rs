@@ -68,7 +68,13 @@ impl Core {
         floor_bytes: u64,
     ) -> io::Result<Option<Arc<OpenExtent>>> {
         let (sequence, bytes) = (spares.next, self.options.extent_bytes);
-        let reused = self.reuse(spares, floor_bytes)?;
+        // A file that is used again can't be written through the cache.
+        let is_new = self.catch_up.is_under_way() && self.has_free(bytes, floor_bytes)?;
+        let reused = if is_new {
+            None
+        } else {
+            self.reuse(spares, floor_bytes)?
+        };
         let is_reused = reused.is_some();
         let file = match reused {
             Some(file) => file,
@@ -94,6 +100,7 @@ impl Core {
             sequence,
             header,
             file,
+            is_reused,
         })))
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Staging {
     aligned_at: usize,
     capacity: usize,
     extent: Option<ExtentSequence>,
+    /// The way of the next write.
+    through_cache: bool,
     /// In the extent: where the next write begins.
     at: u64,
     /// Bytes in the memory.
@@ -54,6 +56,7 @@ impl Staging {
             aligned_at: 0,
             capacity: bytes.next_multiple_of(BLOCK_BYTES) + BLOCK_BYTES,
             extent: None,
+            through_cache: false,
             at: 0,
             copied: 0,
             shared: Vec::new(),
@@ -61,8 +64,10 @@ impl Staging {
         }
     }
 
-    /// Makes `extent` the one that is written. A new one is written from its header on.
-    pub(super) fn begin(&mut self, extent: &OpenExtent) {
+    /// Makes `extent` the one that is written, past the system's cache or through it. A new one is
+    /// written from its header on.
+    pub(super) fn begin(&mut self, extent: &OpenExtent, through_cache: bool) {
+        self.through_cache = through_cache;
         if self.extent == Some(extent.sequence) {
             return;
         }
@@ -142,7 +147,11 @@ impl Staging {
         }
         pieces.push(IoSlice::new(own.get(from..).unwrap_or_default()));
         pieces.retain(|piece| !piece.is_empty());
-        file.write_blocks(self.at, &mut pieces)?;
+        if self.through_cache {
+            file.write_at(self.at, &pieces)?;
+        } else {
+            file.write_blocks(self.at, &mut pieces)?;
+        }
         let carried = copied % BLOCK_BYTES;
         let full = copied - carried;
         own.copy_within(full..copied, 0);

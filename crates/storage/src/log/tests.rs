@@ -2,6 +2,7 @@
 #![expect(clippy::indexing_slicing, reason = "tests look at known places")]
 
 mod border;
+mod catch_up;
 mod damage;
 mod faults;
 mod lend;

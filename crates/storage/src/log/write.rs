@@ -48,7 +48,7 @@ impl Core {
             let count = rest.iter().take_while(of_extent).count();
             let (here, after) = rest.split_at(count);
             rest = after;
-            if let Err(error) = Self::write_items(&mut writer, &extent, here) {
+            if let Err(error) = self.write_items(&mut writer, &extent, here) {
                 self.shut(&format!("write failed: {error}"));
                 self.fail(items);
                 return true;
@@ -79,9 +79,19 @@ impl Core {
     }
 
     /// Writes neighbouring entries of one extent.
-    fn write_items(staging: &mut Staging, extent: &OpenExtent, items: &[Item]) -> io::Result<()> {
+    fn write_items(
+        &self,
+        staging: &mut Staging,
+        extent: &OpenExtent,
+        items: &[Item],
+    ) -> io::Result<()> {
         let file = &*extent.file;
-        staging.begin(extent);
+        let bytes = items
+            .iter()
+            .map(|item| u64::from(item.header.total_bytes()));
+        // What is still being sent from a file's former pages must not be written over.
+        let through_cache = self.catch_up.settle(bytes.sum()) && !extent.is_reused;
+        staging.begin(extent, through_cache);
         let start = items.first().map(|item| item.header.position);
         assert!(
             start.is_some_and(|start| u64::from(start.byte) == staging.position()),

@@ -112,6 +112,15 @@ pub(super) const STORAGE: Table = Table {
             "Memory that keeps recent events for readers at the end of the log.",
         ),
         literal(
+            "catch_up_bytes",
+            Kind::Size,
+            "\"1GiB\"",
+            START,
+            "A reader further back than `tail_cache_bytes`, but not than this, has new events put \
+             into the system's page cache while the disk is kept busy, so that it can catch up: \
+             that costs whoever writes up to half of the throughput. `0` never does.",
+        ),
+        literal(
             "cold_reads_beside_writers",
             count(1, 64),
             "1",

@@ -1,0 +1,127 @@
+//! Which writes readers behind the end find in the system's page cache. Where the file system has no
+//! writes past it they find all, and where it doesn't tell what is in it (in memory) none.
+
+use std::{os::unix::fs::MetadataExt, path::Path, sync::Arc};
+
+use model::{LogId, Offset};
+
+use super::{
+    real::{Gate, inodes, options},
+    support::*,
+};
+use crate::{Lending, Log, Options, extent::log_path};
+
+const ID: LogId = LogId(1);
+const LARGE: usize = 300_000;
+const SMALL: usize = 20_000;
+
+/// Extents of three large batches, nothing in our memory.
+fn small() -> Options {
+    Options {
+        tail_cache_bytes: 0,
+        extent_bytes: 1 << 20,
+        ..options()
+    }
+}
+
+/// Appends a batch; gives whether a reader finds it in the system's memory, and does not read it.
+fn append(log: &Log, padding: usize) -> (Offset, bool) {
+    let base = log.next_offset(ID).unwrap();
+    let gate = Arc::new(Gate::default());
+    let batch = batch(base, 1, base.0, padding);
+    log.append(ID, vec![batch], gate.ticket()).unwrap();
+    gate.wait();
+    (base, is_end_cached(log))
+}
+
+fn is_end_cached(log: &Log) -> bool {
+    let end = log.durable_position();
+    let file = log.core.opened.file(&*log.core.disk, end.extent).unwrap();
+    let last = u64::from(end.byte) - 1;
+    file.read_if_cached(last, &mut [0]).unwrap()
+}
+
+fn read(log: &Log, from: Offset) {
+    let outcome = log.read_or_lend(ID, from, EVERYTHING, 1, Lending::Allowed);
+    assert_eq!(outcome.unwrap().batches, 1);
+}
+
+/// The file that was written last, by what a rename does not change.
+fn inode_of_end(log: &Log, dir: &Path) -> u64 {
+    let path = dir.join(log_path(log.durable_position().extent));
+    path.metadata().unwrap().ino()
+}
+
+#[test]
+fn large_writes_go_through_the_cache_for_a_reader_that_is_a_little_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), small()).unwrap();
+    log.create(ID);
+    let (first, is_always_cached) = append(&log, LARGE);
+    read(&log, first);
+    let tells = is_end_cached(&log);
+    assert_eq!(append(&log, LARGE).1, tells, "what was read pays for it");
+    let (_, small_is_cached) = append(&log, SMALL);
+    assert_eq!(small_is_cached, is_always_cached, "the disk is not busy");
+    for _ in 0..4 {
+        append(&log, LARGE);
+    }
+    let (_, later_is_cached) = append(&log, LARGE);
+    assert_eq!(
+        later_is_cached, is_always_cached,
+        "nobody is behind any more"
+    );
+}
+
+#[test]
+fn who_may_not_be_behind_reads_from_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        catch_up_bytes: 0,
+        ..small()
+    };
+    let (log, _) = Log::open(dir.path(), options).unwrap();
+    log.create(ID);
+    let (first, is_always_cached) = append(&log, LARGE);
+    read(&log, first);
+    assert_eq!(append(&log, LARGE).1, is_always_cached);
+}
+
+#[test]
+fn pages_of_a_file_that_is_used_again_are_never_written_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(dir.path(), small()).unwrap();
+    log.create(ID);
+    let (_, is_always_cached) = append(&log, LARGE);
+    for _ in 0..8 {
+        append(&log, LARGE);
+    }
+    let gate = Arc::new(Gate::default());
+    log.trim(ID, log.next_offset(ID).unwrap(), gate.ticket());
+    gate.wait();
+    log.core.step_upkeep();
+    log.checkpoint(&no_snapshot).unwrap();
+    log.core.step_upkeep();
+    let kept = inodes(dir.path(), ".free");
+    let mut paid_and_reused = 0;
+    let mut has_paid = false;
+    let mut tells = false;
+    let mut last_is_cached = false;
+    for _ in 0..15 {
+        let (base, is_cached) = append(&log, LARGE);
+        let is_reused = kept.contains(&inode_of_end(&log, dir.path()));
+        if is_reused {
+            assert_eq!(is_cached, is_always_cached);
+            paid_and_reused += usize::from(has_paid);
+        }
+        if is_reused || has_paid {
+            read(&log, base);
+            has_paid = true;
+            tells = is_end_cached(&log);
+        }
+        last_is_cached = is_cached;
+    }
+    let expected = log.core.disk.replaces_pages();
+    assert_eq!(paid_and_reused > 0, expected, "the test needs one");
+    assert_eq!(last_is_cached, tells, "new files are made for it");
+}
