@@ -3,15 +3,16 @@
 //! A crash keeps what was synced, and of the rest whatever a seed decides: each unsynced write may
 //! be lost, kept or torn at any sector; unsynced changes of names keep a prefix.
 
+mod change;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     io::{self, IoSlice},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use self::change::{Change, NameChange, SECTOR_BYTES, pick};
 use super::{BLOCK_BYTES, Disk, DiskFile, Mapped};
-
-const SECTOR_BYTES: usize = 512;
 
 /// What is wrong with the disk until told otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,8 @@ struct World {
     random: u64,
     /// Ranges of files that were said to be needed soon.
     advised: Vec<(usize, u64, u64)>,
+    /// All is in the system's memory.
+    is_cached: bool,
 }
 
 #[derive(Default)]
@@ -55,16 +58,6 @@ struct File {
     unsynced: Vec<Change>,
     /// Blocks given back by punching, by number.
     holes: BTreeSet<usize>,
-}
-
-enum Change {
-    Size(usize),
-    Write { at: usize, bytes: Vec<u8> },
-}
-
-enum NameChange {
-    Set(String, usize),
-    Remove(String),
 }
 
 struct Handle {
@@ -90,6 +83,7 @@ impl SimulatedDisk {
             capacity_bytes,
             random: seed,
             advised: Vec::new(),
+            is_cached: false,
         };
         Self {
             world: Arc::new(Mutex::new(world)),
@@ -159,6 +153,11 @@ impl SimulatedDisk {
         }
     }
 
+    /// Puts all files into the system's memory.
+    pub fn cache_all(&self) {
+        self.world().is_cached = true;
+    }
+
     /// Ranges that were said to be needed soon since this was asked last: file, start, length.
     #[must_use]
     pub fn take_advised(&self) -> Vec<(usize, u64, u64)> {
@@ -205,65 +204,6 @@ impl File {
     fn allocated_bytes(&self) -> u64 {
         (self.live.len() as u64).saturating_sub(self.hole_bytes())
     }
-}
-
-impl NameChange {
-    fn apply(self, names: &mut BTreeMap<String, usize>) {
-        match self {
-            Self::Set(path, file) => drop(names.insert(path, file)),
-            Self::Remove(path) => drop(names.remove(&path)),
-        }
-    }
-}
-
-impl Change {
-    fn apply(&self, contents: &mut Vec<u8>) {
-        match self {
-            Self::Size(bytes) => contents.resize(*bytes, 0),
-            Self::Write { at, bytes } => put(contents, *at, bytes),
-        }
-    }
-
-    /// Applies what of the change reaches the medium when the power fails.
-    fn survive(&self, contents: &mut Vec<u8>, random: &mut u64) {
-        match (pick(random, 3), self) {
-            (0, _) => {}
-            (1, Self::Write { at, bytes }) => {
-                let mut at = *at;
-                let mut rest = bytes.as_slice();
-                while !rest.is_empty() {
-                    let to_edge = SECTOR_BYTES - at % SECTOR_BYTES;
-                    let (sector, after) = rest.split_at(to_edge.min(rest.len()));
-                    if pick(random, 2) == 0 {
-                        put(contents, at, sector);
-                    }
-                    at += sector.len();
-                    rest = after;
-                }
-            }
-            _ => self.apply(contents),
-        }
-    }
-}
-
-fn put(contents: &mut Vec<u8>, at: usize, bytes: &[u8]) {
-    let end = at + bytes.len();
-    if contents.len() < end {
-        contents.resize(end, 0);
-    }
-    if let Some(slot) = contents.get_mut(at..end) {
-        slot.copy_from_slice(bytes);
-    }
-}
-
-/// A number below `bound` (splitmix64).
-fn pick(random: &mut u64, bound: usize) -> usize {
-    *random = random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *random;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    usize::try_from(mixed % (bound.max(1) as u64)).unwrap_or(0)
 }
 
 fn not_found() -> io::Error {
@@ -438,6 +378,14 @@ impl DiskFile for Handle {
             *buffer = range.ok_or(io::ErrorKind::UnexpectedEof)?.to_vec();
             Ok(())
         })
+    }
+
+    fn read_if_cached(&self, at: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        let is_cached = self.disk.world().is_cached;
+        if is_cached {
+            buffer.copy_from_slice(&self.read_at(at, buffer.len())?);
+        }
+        Ok(is_cached)
     }
 
     fn expect_jumps(&self) {}

@@ -103,6 +103,8 @@ impl Drop for UnderWay<'_> {
 struct Load {
     ranges: Vec<Range>,
     bytes: u64,
+    /// With those of former loads.
+    total_bytes: u64,
 }
 
 struct Range {
@@ -118,9 +120,9 @@ impl Range {
 }
 
 impl Core {
-    /// Waits until the entries are in the system's memory. It is advice: what cannot be read is
-    /// reported by the reader that needs it.
-    pub(super) fn bring_in(&self, entries: &[Recent]) {
+    /// Waits until the entries are in the system's memory; gives how many bytes were not. It is
+    /// advice: what cannot be read is reported by the reader that needs it.
+    pub(super) fn bring_in(&self, entries: &[Recent]) -> u64 {
         let mut load = Load::default();
         let mut rest = entries;
         while let Some(first) = rest.first() {
@@ -142,6 +144,7 @@ impl Core {
             }
         }
         self.carry(&mut load);
+        load.total_bytes
     }
 
     /// Puts a range to the load unless it is in memory; carries the load first if it is full.
@@ -153,6 +156,7 @@ impl Core {
             self.carry(load);
         }
         load.bytes += range.bytes;
+        load.total_bytes += range.bytes;
         load.ranges.push(range);
     }
 

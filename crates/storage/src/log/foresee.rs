@@ -51,6 +51,8 @@ struct Stream {
     ahead: Mutex<Ahead>,
     /// Somebody asks for more just now.
     asking: AtomicBool,
+    /// What comes next was in memory already: the reader is not followed any further.
+    is_over: AtomicBool,
 }
 
 /// What was asked for ahead of a reader.
@@ -80,8 +82,16 @@ impl Streams {
     /// The stream that goes on at `from`, entered anew where its reader will go on then.
     fn move_on(&mut self, id: LogId, from: Offset, next: Offset) -> Option<Arc<Stream>> {
         let stream = self.0.remove(&(id, from))?;
+        if stream.is_over.load(Ordering::Relaxed) {
+            return None;
+        }
         self.0.insert((id, next), Arc::clone(&stream));
         Some(stream)
+    }
+
+    #[cfg(test)]
+    pub(super) fn knows(&self, id: LogId, next: Offset) -> bool {
+        self.0.contains_key(&(id, next))
     }
 
     fn begin(&mut self, id: LogId, next: Offset, ahead: Ahead) {
@@ -91,6 +101,7 @@ impl Streams {
         let stream = Stream {
             ahead: Mutex::new(ahead),
             asking: AtomicBool::new(false),
+            is_over: AtomicBool::new(false),
         };
         self.0.insert((id, next), Arc::new(stream));
     }
@@ -136,7 +147,8 @@ impl Core {
             bytes_max: AHEAD_BYTES.saturating_sub(ahead.bytes),
         };
         let (following, until) = self.plan(&partition, wanted).unwrap_or((Vec::new(), from));
-        self.bring_in(&following);
+        let is_over = self.bring_in(&following) == 0 && !following.is_empty();
+        asking.0.is_over.store(is_over, Ordering::Relaxed);
         let mut ahead = lock(&asking.0.ahead);
         ahead.until = ahead.until.max(until);
         ahead.bytes = ahead.bytes.saturating_add(total_bytes(&following));

@@ -12,6 +12,7 @@ use crate::{
     AppendError, ExtentSequence, Lending, OpenError, Options, ReadError, TimestampMatch,
     disk::{Disk, SimulatedDisk},
     extent::log_path,
+    locked::lock,
     log::Core,
 };
 
@@ -276,6 +277,20 @@ fn a_reader_that_goes_on_has_its_next_bytes_read_ahead_once() {
     let errand = four.look_ahead.expect("little is left ahead");
     log.look_ahead(&errand);
     assert_eq!(disk.take_advised().len(), 1, "its own: nothing is left");
+}
+
+#[test]
+fn a_reader_of_what_is_in_memory_is_not_followed() {
+    let (disk, log) = filled_and_cold();
+    go_quiet(&log);
+    let one = log.read(ID, Offset(0), EVERYTHING, 1).unwrap();
+    let two = log.read(ID, one.next, EVERYTHING, 1).unwrap();
+    disk.cache_all();
+    log.look_ahead(&two.look_ahead.expect("it goes on"));
+    let three = log.read_at_once(ID, two.next, EVERYTHING, 1, Lending::Never);
+    let three = three.unwrap().expect("it is in memory");
+    assert!(three.look_ahead.is_none(), "there was nothing to bring in");
+    assert!(!lock(&log.streams).knows(ID, three.next));
 }
 
 #[test]
