@@ -234,7 +234,7 @@ impl Core {
         let start = u64::from(at.position.byte);
         let mut heads = [0; LONE_HEADS_BYTES];
         let is_there = borrowed.file.read_if_cached(start, &mut heads).ok()?
-            && is_cached(&*borrowed.file, start, at.bytes).ok()?;
+            && is_rest_cached(&*borrowed.file, start, at.bytes).ok()?;
         if !is_there {
             return None;
         }
@@ -272,8 +272,14 @@ impl Core {
 /// Whether a range of a file is in the system's memory, as far as a look at the first byte of each
 /// piece and at the last byte can tell: what was asked for in advance arrives in any order.
 pub(super) fn is_cached(file: &dyn DiskFile, at: u64, bytes: u32) -> io::Result<bool> {
+    Ok(file.read_if_cached(at, &mut [0])? && is_rest_cached(file, at, bytes)?)
+}
+
+/// As [`is_cached`] of a range whose first byte is.
+fn is_rest_cached(file: &dyn DiskFile, at: u64, bytes: u32) -> io::Result<bool> {
     let last = at + u64::from(bytes.saturating_sub(1));
-    for looked_at in (at..last).step_by(LOOK_BYTES).chain([last]) {
+    let pieces = (at..last).step_by(LOOK_BYTES);
+    for looked_at in pieces.skip(1).chain([last]) {
         if !file.read_if_cached(looked_at, &mut [0])? {
             return Ok(false);
         }
