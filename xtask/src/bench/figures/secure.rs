@@ -42,7 +42,11 @@ pub(super) const FIGURES: [Figure; 2] = [
         run: |setting, kind| {
             let server = setting.start(kind)?;
             fill_cache(setting, &server)?;
-            plain_and_secure(|_| setting.load(&server, "fetch").set("--connections", 2))
+            // Decrypting is work: one thread for both would keep the server waiting.
+            plain_and_secure(|_| {
+                let client = setting.load(&server, "fetch").set("--connections", 2);
+                client.set("--threads", 2)
+            })
         },
     },
 ];
