@@ -107,6 +107,8 @@ struct Counters {
     syncs: AtomicU64,
     synced_bytes: AtomicU64,
     synced_entries: AtomicU64,
+    /// Written through the page cache for readers that catch up.
+    cached_write_bytes: AtomicU64,
 }
 
 impl Log {
@@ -394,6 +396,7 @@ impl Core {
             syncs: self.counters.syncs.load(Ordering::Relaxed),
             synced_bytes: self.counters.synced_bytes.load(Ordering::Relaxed),
             synced_entries: self.counters.synced_entries.load(Ordering::Relaxed),
+            cached_write_bytes: self.counters.cached_write_bytes.load(Ordering::Relaxed),
             queue_bytes: self.counters.waiting_bytes.load(Ordering::Relaxed),
             extents: u64::try_from(self.extents.len()).unwrap_or(u64::MAX),
             partitions: u64::try_from(self.partitions.len()).unwrap_or(u64::MAX),

@@ -128,6 +128,8 @@ pub struct Stats {
     pub syncs: u64,
     pub synced_bytes: u64,
     pub synced_entries: u64,
+    /// Written through the system's page cache for readers that catch up.
+    pub cached_write_bytes: u64,
     /// Appended and not yet durable.
     pub queue_bytes: u64,
     pub extents: u64,

@@ -424,6 +424,12 @@ fn write_storage(out: &mut Exposition, view: &ProcessView) {
     for (name, help, value) in gauges {
         out.family(name, Kind::Gauge, help).sample(&[], value);
     }
+    out.family(
+        "tidegate_log_cached_write_bytes_total",
+        Kind::Counter,
+        "Bytes written through the page cache for readers that catch up.",
+    )
+    .sample(&[], storage.cached_write_bytes);
 }
 
 fn write_histogram(

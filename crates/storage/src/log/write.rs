@@ -86,12 +86,7 @@ impl Core {
         items: &[Item],
     ) -> io::Result<()> {
         let file = &*extent.file;
-        let bytes = items
-            .iter()
-            .map(|item| u64::from(item.header.total_bytes()));
-        // What is still being sent from a file's former pages must not be written over.
-        let through_cache = self.catch_up.settle(bytes.sum()) && !extent.is_reused;
-        staging.begin(extent, through_cache);
+        staging.begin(extent, self.goes_through_cache(extent, items));
         let start = items.first().map(|item| item.header.position);
         assert!(
             start.is_some_and(|start| u64::from(start.byte) == staging.position()),
@@ -106,6 +101,19 @@ impl Core {
             "entries follow each other"
         );
         staging.write(file)
+    }
+
+    /// Whether readers that catch up should find the entries in the system's page cache.
+    fn goes_through_cache(&self, extent: &OpenExtent, items: &[Item]) -> bool {
+        let bytes = items.iter().map(|item| item.header.total_bytes());
+        let bytes = bytes.map(u64::from).sum();
+        // What is still being sent from a file's former pages must not be written over.
+        let does = self.catch_up.settle(bytes) && !extent.is_reused;
+        if does {
+            let counter = &self.counters.cached_write_bytes;
+            counter.fetch_add(bytes, Ordering::Relaxed);
+        }
+        does
     }
 
     /// Tells the callers and gives the entries to the sync step.

@@ -61,6 +61,7 @@ fn large_writes_go_through_the_cache_for_a_reader_that_is_a_little_behind() {
     read(&log, first);
     let tells = is_end_cached(&log);
     assert_eq!(append(&log, LARGE).1, tells, "what was read pays for it");
+    assert!(log.stats().cached_write_bytes >= LARGE as u64);
     let (_, small_is_cached) = append(&log, SMALL);
     assert_eq!(small_is_cached, is_always_cached, "the disk is not busy");
     for _ in 0..4 {
