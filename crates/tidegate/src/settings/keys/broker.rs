@@ -118,7 +118,7 @@ pub(super) const STORAGE: Table = Table {
             START,
             "A reader further back than `tail_cache_bytes`, but not than this, has new events put \
              into the system's page cache while the disk is kept busy, so that it can catch up: \
-             that costs whoever writes up to half of the throughput. `0` never does.",
+             that costs whoever writes half of the throughput or more. `0` never does.",
         ),
         literal(
             "cold_reads_beside_writers",
