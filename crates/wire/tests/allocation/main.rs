@@ -89,19 +89,26 @@ fn damage(message: &Message, codec: &Codec, check: Check, version: i16, tally: &
         };
         tally.accepted += 1;
         assert!(walked.decoded_bytes <= decoded_budget(body.len()), "{case}");
-        let before = ALLOCATOR.total_allocated();
-        let left = (codec.decode)(&body, version);
-        let allocated = ALLOCATOR.total_allocated() - before;
-        assert!(
-            allocated <= walked.decoded_bytes + ASIDE_BYTES,
-            "{allocated} bytes: {case}"
-        );
+        let limit = walked.decoded_bytes + ASIDE_BYTES;
+        let (mut allocated, left) = decode(codec, &body, version);
+        if allocated > limit {
+            // The harness has a thread of its own, which may have allocated meanwhile.
+            (allocated, _) = decode(codec, &body, version);
+        }
+        assert!(allocated <= limit, "{allocated} bytes: {case}");
         tally.tightest_percent = tally
             .tightest_percent
             .max(100 * allocated / walked.decoded_bytes);
         assert_eq!(left, Ok(walked.trailing_bytes), "{case}");
         assert!((codec.recode)(&body, version).is_ok(), "{case}");
     }
+}
+
+/// What decoding allocates, and the bytes that it leaves.
+fn decode(codec: &Codec, body: &Bytes, version: i16) -> (usize, Result<usize, String>) {
+    let before = ALLOCATOR.total_allocated();
+    let left = (codec.decode)(body, version);
+    (ALLOCATOR.total_allocated() - before, left)
 }
 
 /// Up to four changes: a byte, a run of high bytes (what a count would be), a cut, an insertion.
