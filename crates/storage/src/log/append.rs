@@ -202,8 +202,11 @@ impl Core {
         drop(queue);
         drop(state);
         let filled = self.fill(unfilled);
-        // The end of an extent may be the queue's first, and has waited for nobody.
-        if was_empty || lock(&self.queue).waits_for(&filled) {
+        // Whoever found the first entry unfilled lets go of the queue's lock only to wait: the look
+        // under it comes after that, or the entry was seen filled. The end of an extent may be the
+        // first too, and has waited for nobody.
+        let waits = lock(&self.queue).waits_for(&filled);
+        if was_empty || waits {
             self.wake_writer();
         }
         Ok(())
