@@ -109,6 +109,8 @@ struct Counters {
     synced_entries: AtomicU64,
     /// Written through the page cache for readers that catch up.
     cached_write_bytes: AtomicU64,
+    /// Slabs of entries some of which are held, by the log or by readers, as the last append saw it.
+    held_slab_bytes: AtomicU64,
 }
 
 impl Log {
@@ -335,7 +337,9 @@ impl Log {
     /// Gives memory back that appends have not used since the last call. To be called now and then:
     /// what it gives back too early is asked for anew.
     pub fn give_back(&self) {
-        lock(&self.core.queue).rooms.give_back();
+        let mut queue = lock(&self.core.queue);
+        queue.rooms.give_back();
+        self.core.note_held_slabs(&queue);
     }
 
     /// All before this is on stable storage.

@@ -199,6 +199,7 @@ impl Core {
                 bytes,
             });
         }
+        self.note_held_slabs(&queue);
         drop(queue);
         drop(state);
         let filled = self.fill(unfilled);
@@ -210,6 +211,12 @@ impl Core {
             self.wake_writer();
         }
         Ok(())
+    }
+
+    pub(super) fn note_held_slabs(&self, queue: &Queue) {
+        let bytes = queue.rooms.held_bytes();
+        let counter = &self.counters.held_slab_bytes;
+        counter.store(bytes, Ordering::Relaxed);
     }
 
     /// Puts entries together, while no lock is held and the batches are still in the processor's

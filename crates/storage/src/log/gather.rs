@@ -1,6 +1,6 @@
 //! Gathers batches for a reader: from memory or from extents, whole, within limits.
 
-use std::io;
+use std::{io, sync::atomic::Ordering};
 
 use bytes::{Bytes, BytesMut};
 use model::{FileRange, Offset, Piece, batch::BatchHeader};
@@ -20,6 +20,8 @@ use crate::{
 /// Pieces up to this size are copied together; larger ones are shared, and keep memory of 2 MiB from
 /// being used again until they are sent.
 const COPIED_PIECE_BYTES_MAX: usize = 8 << 10;
+/// Memory that slow readers may keep so, beside what the log holds itself: beyond it all is copied.
+const PINNED_BYTES_MAX: u64 = 64 << 20;
 /// Entries of one partition that lie this near to each other are read in one call.
 const GAP_BYTES_MAX: u32 = 32 << 10;
 /// Bytes of one call, at most, unless one entry is larger.
@@ -47,6 +49,7 @@ pub(super) struct Gathering {
     bounds: Bounds,
     reach: Reach,
     lending: Lending,
+    copied_piece_bytes_max: usize,
     /// Something was out of reach.
     is_short: bool,
     borrowed: Option<Borrowed>,
@@ -78,7 +81,7 @@ pub(super) enum GatherError {
 }
 
 impl Gathering {
-    pub(super) fn new(bounds: Bounds, reach: Reach, lending: Lending) -> Self {
+    fn new(bounds: Bounds, reach: Reach, lending: Lending, copied_piece_bytes_max: usize) -> Self {
         let outcome = ReadOutcome {
             next: bounds.from,
             ..ReadOutcome::default()
@@ -87,6 +90,7 @@ impl Gathering {
             bounds,
             reach,
             lending,
+            copied_piece_bytes_max,
             is_short: false,
             borrowed: None,
             first_lent: None,
@@ -161,7 +165,7 @@ impl Gathering {
     }
 
     fn push(&mut self, piece: Bytes) {
-        if piece.len() <= COPIED_PIECE_BYTES_MAX {
+        if piece.len() <= self.copied_piece_bytes_max {
             self.copied.extend_from_slice(&piece);
         } else {
             self.flush();
@@ -204,6 +208,19 @@ impl Gathering {
 }
 
 impl Core {
+    pub(super) fn gathering(&self, bounds: Bounds, reach: Reach, lending: Lending) -> Gathering {
+        let counters = &self.counters;
+        let held = counters.held_slab_bytes.load(Ordering::Relaxed);
+        let waiting = counters.waiting_bytes.load(Ordering::Relaxed);
+        let own = self.options.tail_cache_bytes.saturating_add(waiting);
+        let copied_piece_bytes_max = if held > own.saturating_add(PINNED_BYTES_MAX) {
+            usize::MAX
+        } else {
+            COPIED_PIECE_BYTES_MAX
+        };
+        Gathering::new(bounds, reach, lending, copied_piece_bytes_max)
+    }
+
     /// Gathers from entries in order; an error leaves what was gathered before it.
     pub(super) fn gather(
         &self,

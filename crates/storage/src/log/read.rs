@@ -77,7 +77,7 @@ impl Core {
         let served = self.serve(
             &partition,
             &entries,
-            Gathering::new(bounds, Reach::Disk, lending),
+            self.gathering(bounds, Reach::Disk, lending),
         );
         let mut served = served.map_err(|error| or_trimmed(&partition, from, error))?;
         if served.next < bounds.end {
@@ -118,7 +118,7 @@ impl Core {
     ) -> Result<Option<ReadOutcome>, ReadError> {
         let partition = self.partition(id)?;
         let bounds = bounds(&partition, from, limit, bytes_max)?;
-        let mut gathering = Gathering::new(bounds, Reach::Memory, lending);
+        let mut gathering = self.gathering(bounds, Reach::Memory, lending);
         if from >= bounds.end {
             return Ok(Some(gathering.finish()));
         }

@@ -160,6 +160,11 @@ impl Rooms {
         self.free.extend(self.used.extract_if(.., is_free));
     }
 
+    /// Of slabs some of whose rooms are held.
+    pub(super) const fn held_bytes(&self) -> u64 {
+        self.used.len() as u64 * SLAB_BYTES as u64
+    }
+
     /// Lets go of slabs that were not used since the last call.
     pub(super) fn give_back(&mut self) {
         self.collect();

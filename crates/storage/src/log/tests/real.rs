@@ -450,3 +450,39 @@ fn removing_a_partition_gives_its_disk_back() {
         .unwrap();
     assert!(found.is_some());
 }
+
+#[test]
+fn slow_readers_keep_no_more_memory_than_they_may_and_get_copies_beyond() {
+    const SLAB_BYTES: u64 = (2 << 20) + (64 << 10);
+    const MAY_KEEP_BYTES: u64 = 64 << 20;
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        extent_bytes: 8 << 20,
+        tail_cache_bytes: 4 * SLAB_BYTES,
+        ..options()
+    };
+    // What is in the cache when readers begin to get copies, what is in it later, and the rests.
+    let own = 2 * options.tail_cache_bytes + 3 * SLAB_BYTES;
+    let (log, _) = Log::open(dir.path(), options).unwrap();
+    let id = LogId(1);
+    log.create(id);
+    let held = || log.core.counters.held_slab_bytes.load(Ordering::Relaxed);
+    let mut most = 0;
+    let mut kept: Vec<Vec<Piece>> = Vec::new();
+    for number in 0..120 {
+        let gate = Arc::new(Gate::default());
+        let batch = batch(Offset(number), 1, number, 900_000);
+        log.append(id, vec![batch], gate.ticket()).unwrap();
+        gate.wait();
+        let read = log.read_at_once(id, Offset(number), EVERYTHING, 1, Lending::Never);
+        let pieces = read.unwrap().expect("it is in the tail cache").pieces;
+        assert!(Piece::join(&pieces).unwrap().len() > 900_000);
+        kept.push(pieces);
+        most = held().max(most);
+    }
+    assert!(most > MAY_KEEP_BYTES, "{most}: the test holds too little");
+    assert!(most <= own + MAY_KEEP_BYTES, "{most}");
+    drop(kept);
+    log.give_back();
+    assert!(held() <= own, "{}", held());
+}
