@@ -9,6 +9,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use hub::groups::{
     Command, GroupCallError, GroupError, JoinGroup as Join, Joined, Protocol, Reply,
 };
@@ -77,7 +78,8 @@ fn command(call: &Call<'_>, request: JoinGroupRequest) -> Join {
             .into_iter()
             .map(|protocol| Protocol {
                 name: groups::shared(&protocol.name),
-                metadata: protocol.metadata,
+                // Kept for as long as the member stays: not with all of the request.
+                metadata: Bytes::copy_from_slice(&protocol.metadata),
             })
             .collect(),
         requires_known_member: call.version >= KNOWN_MEMBER_FROM,

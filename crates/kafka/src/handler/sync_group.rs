@@ -7,6 +7,7 @@
 //! | Differs | Nothing |
 //! | Skipped | Nothing |
 
+use bytes::Bytes;
 use hub::groups::{Command, Reply, SyncGroup as Sync};
 use kafka_protocol::messages::{SyncGroupRequest, SyncGroupResponse};
 use model::GenerationId;
@@ -37,7 +38,11 @@ impl Handler for SyncGroup {
             assignments: request
                 .assignments
                 .into_iter()
-                .map(|given| (groups::member_id(&given.member_id), given.assignment))
+                .map(|given| {
+                    // Kept for as long as the generation lasts: not with all of the request.
+                    let assignment = Bytes::copy_from_slice(&given.assignment);
+                    (groups::member_id(&given.member_id), assignment)
+                })
                 .collect(),
         });
         let reply = groups::ask(call, command);
