@@ -9,6 +9,7 @@ mod consuming;
 mod latency;
 mod options;
 mod producing;
+mod topic;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -3,24 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 use rdkafka::client::ClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use serde_json::{Value, json};
 
 use crate::Course;
 use crate::latency;
 use crate::options::Options;
+use crate::topic::Topic;
 
 /// Between two looks at acknowledgements while sending at full speed.
 const RECORDS_BETWEEN_POLLS: u64 = 256;
+/// Each is told of a batch.
+const EVENTS_PER_LOOK: usize = 16;
+/// Between two looks while there is nothing to send. A wait inside the library's crate would take a
+/// core: below a millisecond it asks again and again.
+const NAP: Duration = Duration::from_millis(1);
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
+/// Acknowledgements come many at a time: the clock is read for one in so many.
+const RECORDS_BETWEEN_CLOCK_READS: u64 = 16;
 /// Of a value, where the time stands at which it was meant to be sent.
 const STAMP_BYTES: usize = 8;
 
@@ -36,7 +45,8 @@ struct Told {
     acknowledged: u64,
     /// Of these, since the measured time began.
     measured: u64,
-    last_ns: u64,
+    /// When the last few came.
+    now_ns: u64,
     latencies: Histogram<u64>,
     faults: BTreeMap<String, u64>,
 }
@@ -45,20 +55,25 @@ impl ClientContext for Deliveries {}
 
 impl ProducerContext for Deliveries {
     /// When the record was meant to be sent.
-    type DeliveryOpaque = Box<u64>;
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, intended_ns: Box<u64>) {
-        let now_ns = nanos(self.clock);
+    fn delivery(&self, result: &DeliveryResult<'_>, intended_ns: usize) {
+        let intended_ns = intended_ns as u64;
         let Ok(mut told) = self.told.lock() else {
             return;
         };
         match result {
             Ok(_) => {
+                if told
+                    .acknowledged
+                    .is_multiple_of(RECORDS_BETWEEN_CLOCK_READS)
+                {
+                    told.now_ns = nanos(self.clock);
+                }
                 told.acknowledged += 1;
-                told.measured += u64::from(now_ns >= told.from_ns);
-                told.last_ns = now_ns;
-                if *intended_ns >= told.from_ns {
-                    let took_ns = now_ns.saturating_sub(*intended_ns);
+                told.measured += u64::from(told.now_ns >= told.from_ns);
+                if intended_ns >= told.from_ns {
+                    let took_ns = told.now_ns.saturating_sub(intended_ns);
                     told.latencies.saturating_record(took_ns);
                 }
             }
@@ -76,10 +91,11 @@ pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
         .set("acks", "all")
         .set("linger.ms", options.linger_ms.to_string())
         // Less than what is waited for at the end.
-        .set("message.timeout.ms", "50000")
-        // A queue of half a second at full speed, so that sending never waits for nothing.
-        .set("queue.buffering.max.messages", "500000")
-        .set("queue.buffering.max.kbytes", "1048576");
+        .set("message.timeout.ms", "50000");
+    if options.rate.is_some() {
+        // What is due is sent, however slow the broker is.
+        config.set("queue.buffering.max.messages", "500000");
+    }
     for (name, value) in &options.properties {
         config.set(name, value);
     }
@@ -89,7 +105,7 @@ pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
             from_ns: u64::MAX,
             acknowledged: 0,
             measured: 0,
-            last_ns: 0,
+            now_ns: 0,
             latencies: latency::histogram(),
             faults: BTreeMap::new(),
         }),
@@ -113,7 +129,7 @@ pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
         .context("wait for acknowledgements")?;
     let told = producer.context().told.lock();
     let told = told.map_err(|_| anyhow::anyhow!("a callback panicked"))?;
-    let seconds = told.last_ns.saturating_sub(from_ns) as f64 / 1e9;
+    let seconds = told.now_ns.saturating_sub(from_ns) as f64 / 1e9;
     let rate = told.measured as f64 / seconds;
     let mut faults = told.faults.clone();
     if sent != told.acknowledged {
@@ -134,7 +150,7 @@ fn at_full_speed(
     producer: &BaseProducer<Deliveries>,
     clock: Instant,
 ) -> Result<u64> {
-    let mut sender = Sender::new(options, producer);
+    let mut sender = Sender::new(options, producer)?;
     let end_ns = nanos(clock) + nanoseconds(options.warm_up_seconds + options.seconds);
     loop {
         let now_ns = nanos(clock);
@@ -155,7 +171,7 @@ fn at_rate(
     clock: Instant,
     rate: f64,
 ) -> Result<u64> {
-    let mut sender = Sender::new(options, producer);
+    let mut sender = Sender::new(options, producer)?;
     let begin_ns = nanos(clock);
     let records = ((options.warm_up_seconds + options.seconds) * rate) as u64;
     for number in 0..records {
@@ -165,8 +181,8 @@ fn at_rate(
             if now_ns >= due_ns {
                 break;
             }
-            // Acknowledgements wake it too, which does no harm.
-            producer.poll(Duration::from_nanos(due_ns - now_ns).min(Duration::from_millis(1)));
+            producer.poll(Duration::ZERO);
+            thread::sleep(Duration::from_nanos(due_ns - now_ns).min(NAP));
         }
         sender.send(due_ns)?;
     }
@@ -176,44 +192,72 @@ fn at_rate(
 struct Sender<'a> {
     options: &'a Options,
     producer: &'a BaseProducer<Deliveries>,
-    value: Vec<u8>,
+    topic: Topic<'a, Deliveries>,
+    payload: Payload,
     next_partition: i32,
     sent: u64,
 }
 
+/// What records hold.
+enum Payload {
+    /// All the same, never copied by the client: as librdkafka's own performance program sends.
+    Same(&'static [u8]),
+    /// Each tells its reader when it was meant to be sent.
+    Stamped(Vec<u8>),
+}
+
+impl Payload {
+    fn of(options: &Options) -> Self {
+        let bytes = pseudo_random(options.record_bytes.max(STAMP_BYTES));
+        if options.rate.is_some() {
+            Self::Stamped(bytes)
+        } else {
+            Self::Same(bytes.leak())
+        }
+    }
+}
+
 impl<'a> Sender<'a> {
-    fn new(options: &'a Options, producer: &'a BaseProducer<Deliveries>) -> Self {
-        let value = pseudo_random(options.record_bytes.max(STAMP_BYTES));
-        Self {
+    fn new(options: &'a Options, producer: &'a BaseProducer<Deliveries>) -> Result<Self> {
+        Ok(Self {
             options,
             producer,
-            value,
+            topic: Topic::new(producer, &options.topic)?,
+            payload: Payload::of(options),
             next_partition: 0,
             sent: 0,
-        }
+        })
     }
 
     /// To the next partition in turn; waits where librdkafka's queue is full.
     fn send(&mut self, intended_ns: u64) -> Result<()> {
-        let stamp = intended_ns.to_be_bytes();
-        self.value[..STAMP_BYTES].copy_from_slice(&stamp);
         let partition = self.next_partition;
         self.next_partition = (partition + 1) % self.options.partitions;
-        let opaque = Box::new(intended_ns);
-        let record = BaseRecord::<(), [u8], _>::with_opaque_to(&self.options.topic, opaque);
-        let mut record = record.partition(partition).payload(self.value.as_slice());
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => break,
-                Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    self.producer.poll(Duration::from_millis(1));
-                    record = back;
-                }
-                Err((error, _)) => return Err(error.into()),
-            }
+        if let Payload::Stamped(bytes) = &mut self.payload {
+            bytes[..STAMP_BYTES].copy_from_slice(&intended_ns.to_be_bytes());
+        }
+        let number = usize::try_from(intended_ns)?;
+        let send = || match &self.payload {
+            Payload::Same(bytes) => self.topic.send_shared(partition, bytes, number),
+            Payload::Stamped(bytes) => self.topic.send_copy(partition, bytes, number),
+        };
+        while let Err(error) = send() {
+            ensure!(error == RDKafkaErrorCode::QueueFull, "cannot send: {error}");
+            self.wait_for_room();
         }
         self.sent += 1;
         Ok(())
+    }
+
+    /// Takes acknowledgements until a good part of what waited has gone.
+    fn wait_for_room(&self) {
+        let enough = self.producer.in_flight_count() / 8 * 7;
+        while self.producer.in_flight_count() > enough {
+            for _ in 0..EVENTS_PER_LOOK {
+                self.producer.poll(Duration::ZERO);
+            }
+            thread::sleep(NAP);
+        }
     }
 }
 
