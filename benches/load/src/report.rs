@@ -62,6 +62,9 @@ pub(crate) struct Report {
     seconds: f64,
     /// Of the measured time.
     counts: Counts,
+    /// What happened to the records that the throughput counts: `acknowledged`, `fetched`, or, with
+    /// acks 0, where nothing is acknowledged, `stored`.
+    counted: &'static str,
     records_per_s: f64,
     /// Record bytes, without framing and before packing.
     mb_per_s: f64,
@@ -69,13 +72,21 @@ pub(crate) struct Report {
     produce_ms: Option<Latency>,
     fetch_ms: Option<Latency>,
     end_to_end_ms: Option<Latency>,
-    /// Records that the partitions have gained, the warm-up's included, and records acknowledged.
-    stored_records: Option<i64>,
+    /// Of the whole run, warm-up and end included.
+    totals: Totals,
     faults: BTreeMap<String, u64>,
     server: Option<Server>,
     client_cpu_s: f64,
     flushes_per_s: Option<f64>,
     disk: Option<DiskUse>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Totals {
+    #[serde(flatten)]
+    pub(crate) counts: Counts,
+    /// What the partitions have gained.
+    pub(crate) stored_records: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,13 +156,19 @@ impl Report {
         seconds: f64,
         (before, after): (&Moment, &Moment),
         tally: &Tally,
-        stored_records: Option<i64>,
+        totals: Totals,
         watch: &Watch,
     ) -> Self {
         let counts = after.counts.since(&before.counts);
-        let (records, requests) = match options.mode {
-            Mode::Fetch => (counts.fetched_records, counts.fetches),
-            _ => (counts.produced_records, counts.produced_requests),
+        let stored = before.stored_records.zip(after.stored_records);
+        let (counted, records, requests) = match (options.mode, stored) {
+            (Mode::Fetch, _) => ("fetched", counts.fetched_records, counts.fetches),
+            (_, Some((before, after))) => ("stored", after - before, counts.produced_requests),
+            _ => (
+                "acknowledged",
+                counts.produced_records,
+                counts.produced_requests,
+            ),
         };
         let bytes = float(records) * float(options.record_bytes as u64);
         let work = Work {
@@ -166,13 +183,14 @@ impl Report {
             mode: format!("{:?}", options.mode),
             seconds,
             counts,
+            counted,
             records_per_s: work.records / seconds,
             mb_per_s: bytes / seconds / 1e6,
             requests_per_s: work.requests / seconds,
             produce_ms: Latency::of(&tally.produce),
             fetch_ms: Latency::of(&tally.fetch),
             end_to_end_ms: Latency::of(&tally.end_to_end),
-            stored_records,
+            totals,
             faults: tally.faults.clone(),
             server: before
                 .server

@@ -212,6 +212,9 @@ impl Running<'_> {
             Speech::JavaProducer => java_producer(&output).context(output)?,
             Speech::JavaConsumer => java_consumer(&output).context(output)?,
         };
+        for (what, count) in report["faults"].as_object().into_iter().flatten() {
+            print!(" [{what}: {count}]");
+        }
         let mut metrics = Metrics::of_report(&report);
         if let (Some(before), Some(after)) = (self.syncs, self.server.syncs()?) {
             let syncs = u32::try_from(after.saturating_sub(before))?;
