@@ -1,11 +1,15 @@
-//! What the kernel says about a process and about the disk below a folder: the servers are measured
-//! from outside, by whoever drives them.
+//! What the kernel says about a process and about the disk below a folder, and what a server says of
+//! its syncs: the servers are measured from outside, by whoever drives them.
+
+mod syncs;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::Serialize;
+
+pub use syncs::{Between, SyncSource, Syncs, scrape};
 
 /// A reading of `/proc/<pid>`; zero where the kernel doesn't say.
 #[derive(Clone, Copy, Debug, Default, Serialize)]

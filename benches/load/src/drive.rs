@@ -14,7 +14,7 @@ use crate::losses::losses;
 use crate::options::{From, Mode, Options};
 use crate::payload::{self, Codec, MARKED_BYTES};
 use crate::producing::{ProducerPlan, Producing, Schedule};
-use crate::report::{Report, Totals, Watch};
+use crate::report::{Report, SyncWatch, Totals, Watch};
 use crate::run::{Clock, Counters, Counts, Run};
 use crate::tally::Tally;
 use crate::template::Template;
@@ -107,6 +107,7 @@ pub(crate) fn drive(options: &Options) -> Result<Report> {
     watch.connected = options.server_pid.map(Sample::thorough);
     crew.start()?;
     watch.pass(Duration::from_secs_f64(options.warm_up_seconds));
+    watch.syncs = options.sync_source().map(SyncWatch::begin).transpose()?;
     run.measure_from_now();
     let started = Instant::now();
     let before = Moment::now(&target, &mut control, options, &crew.counters)?;
@@ -119,6 +120,8 @@ pub(crate) fn drive(options: &Options) -> Result<Report> {
     run.drain();
     let crew_counters = crew.counters.clone();
     let mut tally = crew.finish(options)?;
+    // A scrape costs the server something: it comes when nothing is measured any more.
+    watch.syncs.as_mut().map_or(Ok(()), SyncWatch::end)?;
     let total = sum(&crew_counters);
     let stored = match options.mode {
         Mode::Produce | Mode::EndToEnd => {

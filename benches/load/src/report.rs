@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gauge::{Disk, Sample, float};
+use gauge::{Disk, Sample, SyncSource, Syncs, float};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ pub(crate) struct Watch {
     before: Option<Sample>,
     pub(crate) connected: Option<Sample>,
     pub(crate) at_end: Option<Sample>,
+    pub(crate) syncs: Option<SyncWatch>,
     rss_anon_kib_max: u64,
     rss_kib_max: u64,
 }
@@ -34,6 +35,7 @@ impl Watch {
             before: options.server_pid.map(Sample::thorough),
             connected: None,
             at_end: None,
+            syncs: None,
             rss_anon_kib_max: 0,
             rss_kib_max: 0,
         }
@@ -54,6 +56,54 @@ impl Watch {
             thread::sleep(rest.min(LOOK));
         }
     }
+}
+
+/// Looks at the server's syncs before the measured part and after what was under way at its end,
+/// and takes the time between.
+pub(crate) struct SyncWatch {
+    source: SyncSource,
+    before: Syncs,
+    begun: Instant,
+    after: Option<(Syncs, Duration)>,
+}
+
+impl SyncWatch {
+    pub(crate) fn begin(source: SyncSource) -> std::io::Result<Self> {
+        Ok(Self {
+            before: source.read()?,
+            source,
+            begun: Instant::now(),
+            after: None,
+        })
+    }
+
+    pub(crate) fn end(&mut self) -> std::io::Result<()> {
+        let took = self.begun.elapsed();
+        self.after = Some((self.source.read()?, took));
+        Ok(())
+    }
+
+    fn seen(&self) -> Option<SyncsSeen> {
+        let (after, took) = self.after.as_ref()?;
+        let slowest = after.slowest_ms_since(&self.before);
+        let count = after.count.saturating_sub(self.before.count);
+        Some(SyncsSeen {
+            count,
+            per_s: float(count) / took.as_secs_f64(),
+            slowest_ms: slowest.map(|slowest| slowest.most),
+            slowest_ms_least: slowest.map(|slowest| slowest.least),
+        })
+    }
+}
+
+/// Syncs from the begin of the measured part until nothing was under way any more.
+#[derive(Debug, Serialize)]
+struct SyncsSeen {
+    count: u64,
+    per_s: f64,
+    /// The slowest took at most so long, and at least; the server knows it by such bounds.
+    slowest_ms: Option<f64>,
+    slowest_ms_least: Option<f64>,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -78,6 +128,7 @@ pub(crate) struct Report {
     server: Option<Server>,
     client_cpu_s: f64,
     flushes_per_s: Option<f64>,
+    syncs: Option<SyncsSeen>,
     disk: Option<DiskUse>,
 }
 
@@ -198,6 +249,7 @@ impl Report {
                 .map(|(before, after)| server(&before, &after, &work, watch)),
             client_cpu_s: after.client.cpu_s() - before.client.cpu_s(),
             flushes_per_s: disk.as_ref().map(|disk| float(disk.flushes) / seconds),
+            syncs: watch.syncs.as_ref().and_then(SyncWatch::seen),
             disk,
         }
     }

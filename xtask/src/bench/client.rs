@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use gauge::Sample;
+use gauge::{Disk, Sample, SyncSource, Syncs};
 use serde_json::{Value, json};
 
 use super::figure::Setting;
@@ -46,6 +46,11 @@ impl<'a> Client<'a> {
         if let Some(pid) = server.pid() {
             client.command.args(["--server-pid", &pid.to_string()]);
         }
+        client = match server.sync_source() {
+            Some(SyncSource::Admin(address)) => client.set("--admin", address),
+            Some(SyncSource::Log(path)) => client.set("--floor-log", path.display()),
+            None => client,
+        };
         client = client.set("--disk", setting.places.data.display());
         client
             .set("--seconds", setting.seconds)
@@ -157,9 +162,10 @@ impl<'a> Client<'a> {
         // What a client says fits into a pipe: it is read when it has ended.
         self.command.stdin(Stdio::null());
         self.command.stdout(Stdio::piped()).stderr(trouble);
-        let pid = self.server.pid();
-        let before = pid.map(Sample::of).unwrap_or_default();
-        let syncs = self.server.syncs()?;
+        let before = match self.speech {
+            Speech::Load => None,
+            _ => Some(Cost::so_far(self.server)?),
+        };
         let started = Instant::now();
         let child = self.command.spawn();
         let child = child.with_context(|| format!("start {:?}", self.command.get_program()))?;
@@ -169,7 +175,6 @@ impl<'a> Client<'a> {
             record_bytes: self.record_bytes,
             child,
             before,
-            syncs,
             started,
         })
     }
@@ -181,8 +186,8 @@ pub(super) struct Running<'a> {
     speech: Speech,
     record_bytes: f64,
     child: Child,
-    before: Sample,
-    syncs: Option<u64>,
+    /// What the server had cost, for clients that don't look themselves.
+    before: Option<Cost>,
     started: Instant,
 }
 
@@ -216,20 +221,16 @@ impl Running<'_> {
             print!(" [{what}: {count}]");
         }
         let mut metrics = Metrics::of_report(&report);
-        if let (Some(before), Some(after)) = (self.syncs, self.server.syncs()?) {
-            let syncs = u32::try_from(after.saturating_sub(before))?;
-            metrics.set("syncs_per_s", f64::from(syncs) / seconds);
-        }
-        if self.speech != Speech::Load
-            && let Some(pid) = pid
-        {
+        if let Some(before) = &self.before {
             let records = report.pointer("/records").and_then(Value::as_f64);
-            let cost = Cost {
-                records: records.context("a count of records")?,
-                bytes: self.record_bytes,
-                rss_anon_kib,
+            let records = records.context("a count of records")?;
+            let work = Work {
+                seconds,
+                records,
+                bytes: records * self.record_bytes,
             };
-            cost.note(&self.before, &Sample::of(pid), &mut metrics);
+            Cost::so_far(self.server)?.note_since(before, &work, &mut metrics);
+            metrics.set("rss_anon_mib", gauge::float(rss_anon_kib) / KIB_PER_MIB);
         }
         Ok(metrics)
     }
@@ -243,23 +244,51 @@ impl Drop for Running<'_> {
     }
 }
 
-/// What a whole run cost the server, for clients that don't look themselves.
-struct Cost {
+/// A client's whole life, over which the server's cost is taken where the client doesn't look itself.
+struct Work {
+    seconds: f64,
     records: f64,
     bytes: f64,
-    rss_anon_kib: u64,
+}
+
+/// What a server has cost until some moment.
+struct Cost {
+    process: Sample,
+    syncs: Option<Syncs>,
+    disk: Option<Disk>,
 }
 
 impl Cost {
-    fn note(&self, before: &Sample, after: &Sample, metrics: &mut Metrics) {
-        let cpu_s = after.cpu_s() - before.cpu_s();
-        let gb = self.records * self.bytes / BYTES_PER_GB;
+    fn so_far(server: &Server) -> Result<Self> {
+        let source = server.sync_source();
+        let syncs = source.as_ref().map(SyncSource::read).transpose();
+        Ok(Self {
+            process: server.pid().map(Sample::of).unwrap_or_default(),
+            syncs: syncs.context("ask for the syncs")?,
+            disk: Disk::below(&server.folder),
+        })
+    }
+
+    fn note_since(&self, before: &Self, work: &Work, metrics: &mut Metrics) {
+        let cpu_s = self.process.cpu_s() - before.process.cpu_s();
+        let gb = work.bytes / BYTES_PER_GB;
         metrics.divide("cpu_s_per_gb", Some(cpu_s), Some(gb));
-        let millions = self.records / 1e6;
+        let millions = work.records / 1e6;
         metrics.divide("cpu_s_per_million_records", Some(cpu_s), Some(millions));
-        let mib = |kib: u64| gauge::float(kib) / KIB_PER_MIB;
-        metrics.set("rss_anon_mib", mib(self.rss_anon_kib));
-        metrics.set("rss_peak_mib", mib(after.rss_peak_kib));
+        let peak_kib = gauge::float(self.process.rss_peak_kib);
+        metrics.set("rss_peak_mib", peak_kib / KIB_PER_MIB);
+        let per_s = |before: u64, after: u64| gauge::float(after - before) / work.seconds;
+        if let (Some(before), Some(after)) = (&before.syncs, &self.syncs) {
+            metrics.set("syncs_per_s", per_s(before.count, after.count));
+            if let Some(slowest) = after.slowest_ms_since(before) {
+                metrics.set("slowest_sync_ms", slowest.most);
+                metrics.set("slowest_sync_least_ms", slowest.least);
+            }
+        }
+        if let (Some(before), Some(after)) = (&before.disk, &self.disk) {
+            let flushes = per_s(before.flushes, after.flushes);
+            metrics.set("disk_flushes_per_s", flushes);
+        }
     }
 }
 

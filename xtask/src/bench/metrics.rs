@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Metrics(BTreeMap<String, f64>);
 
 /// What a report of `load` holds, as a JSON pointer, and the name it has here.
-const TAKEN: [(&str, &str); 21] = [
+const TAKEN: [(&str, &str); 26] = [
     ("/seconds", "seconds"),
     ("/records_per_s", "records_per_s"),
     ("/mb_per_s", "mb_per_s"),
@@ -30,6 +30,11 @@ const TAKEN: [(&str, &str); 21] = [
     ("/flushes_per_s", "disk_flushes_per_s"),
     ("/disk/write_mb_per_s", "disk_write_mb_per_s"),
     ("/disk/read_mb_per_s", "disk_read_mb_per_s"),
+    ("/syncs/per_s", "syncs_per_s"),
+    ("/syncs/slowest_ms", "slowest_sync_ms"),
+    ("/syncs/slowest_ms_least", "slowest_sync_least_ms"),
+    ("/totals/sent_records", "sent_records"),
+    ("/totals/stored_records", "stored_records"),
     ("/client_cpu_s", "client_cpu_s"),
     ("/server/before/rss_anon_kib", "before_rss_anon_kib"),
     ("/server/at_end/rss_anon_kib", "at_end_rss_anon_kib"),
