@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Metrics(BTreeMap<String, f64>);
 
 /// What a report of `load` holds, as a JSON pointer, and the name it has here.
-const TAKEN: [(&str, &str); 26] = [
+const TAKEN: [(&str, &str); 30] = [
     ("/seconds", "seconds"),
     ("/records_per_s", "records_per_s"),
     ("/mb_per_s", "mb_per_s"),
@@ -40,6 +40,11 @@ const TAKEN: [(&str, &str); 26] = [
     ("/server/at_end/rss_anon_kib", "at_end_rss_anon_kib"),
     ("/connected_ms", "connected_ms"),
     ("/acknowledged_ms", "acknowledged_ms"),
+    // Of mode start, from the first instruction to the first acknowledgement.
+    ("/cpu_s", "cpu_s"),
+    ("/rss_anon_mib", "rss_anon_mib"),
+    ("/rss_mib", "rss_mib"),
+    ("/rss_peak_mib", "rss_peak_mib"),
 ];
 
 /// What is told of each kind of latency.
