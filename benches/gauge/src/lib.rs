@@ -100,7 +100,7 @@ fn field(text: &str, name: &str) -> u64 {
 }
 
 /// What a block device has done: all its users together.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Disk {
     pub flushes: u64,
     pub reads: u64,

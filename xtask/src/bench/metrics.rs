@@ -90,6 +90,13 @@ impl Metrics {
         self.0.get(name).copied()
     }
 
+    /// Takes numbers of another run in, with a word in front of their names.
+    pub(super) fn take_all(&mut self, of: &str, other: &Self, names: &[&str]) {
+        for name in names {
+            self.take(&format!("{of}_{name}"), other, name);
+        }
+    }
+
     /// Takes one number of another run in under another name.
     pub(super) fn take(&mut self, name: &str, other: &Self, theirs: &str) {
         if let Some(value) = other.value(theirs) {
@@ -112,6 +119,23 @@ impl Metrics {
         metrics.divide(ratio, self.value(number), other.value(number));
         metrics.add_faults(&[self, other]);
         metrics
+    }
+
+    /// Of two runs of a baseline the one with the lower number. Something that disturbs one of them
+    /// must not make what is compared with it look good.
+    pub(super) fn lower<'a>(one: &'a Self, other: &'a Self, number: &str) -> &'a Self {
+        match (one.value(number), other.value(number)) {
+            (Some(a), Some(b)) if b < a => other,
+            _ => one,
+        }
+    }
+
+    /// The one with the higher number, where more is better.
+    pub(super) fn higher<'a>(one: &'a Self, other: &'a Self, number: &str) -> &'a Self {
+        match (one.value(number), other.value(number)) {
+            (Some(a), Some(b)) if b > a => other,
+            _ => one,
+        }
     }
 
     /// What went wrong in any of the runs.
@@ -163,6 +187,19 @@ mod tests {
         assert_eq!(spread(&[3.0]), of(3.0, 3.0, 3.0));
         assert_eq!(spread(&[5.0, 1.0]), of(1.0, 3.0, 5.0));
         assert_eq!(spread(&[5.0, 1.0, 2.0]), of(1.0, 2.0, 5.0));
+    }
+
+    #[test]
+    fn a_disturbed_baseline_does_not_count() {
+        let run = |p99_ms| {
+            let mut run = Metrics::default();
+            run.set("p99_ms", p99_ms);
+            run
+        };
+        let (quiet, disturbed) = (run(2.0), run(17.6));
+        assert_eq!(Metrics::lower(&quiet, &disturbed, "p99_ms"), &quiet);
+        assert_eq!(Metrics::lower(&disturbed, &quiet, "p99_ms"), &quiet);
+        assert_eq!(Metrics::higher(&quiet, &disturbed, "p99_ms"), &disturbed);
     }
 
     #[test]
