@@ -1,7 +1,7 @@
 //! Who drives a server: our load generator, librdkafka, Java's performance classes. Each is a
 //! process; the server is looked at from outside while it runs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::figure::Setting;
 use super::metrics::Metrics;
-use super::server::Server;
+use super::server::{Login, Server};
 
 const LOOK: Duration = Duration::from_millis(50);
 /// Beside the measured time: setting up, filling, draining.
@@ -69,19 +69,51 @@ impl<'a> Client<'a> {
     pub(super) fn java_producer(
         setting: &'a Setting,
         server: &'a Server,
+        topic: &str,
         records: u64,
     ) -> Result<Self> {
+        let properties = format!("bootstrap.servers={}\n", server.plain());
+        Self::java_producer_with(setting, server, topic, records, &properties)
+    }
+
+    /// The same through TLS and with a login.
+    pub(super) fn java_producer_secure(
+        setting: &'a Setting,
+        server: &'a Server,
+        topic: &str,
+        records: u64,
+    ) -> Result<Self> {
+        let login = server.login()?;
+        let Login { ca, user, password } = &login;
+        let properties = format!(
+            "bootstrap.servers={}\n\
+             security.protocol=SASL_SSL\n\
+             ssl.truststore.type=PEM\n\
+             ssl.truststore.location={ca}\n\
+             sasl.mechanism=PLAIN\n\
+             sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+             username=\"{user}\" password=\"{password}\";\n",
+            server.secure()
+        );
+        Self::java_producer_with(setting, server, topic, records, &properties)
+    }
+
+    fn java_producer_with(
+        setting: &'a Setting,
+        server: &'a Server,
+        topic: &str,
+        records: u64,
+        properties: &str,
+    ) -> Result<Self> {
+        let file = server.folder.join("producer.properties");
+        fs::write(&file, format!("{properties}acks=all\nlinger.ms=5\n"))?;
         let class = "org.apache.kafka.tools.ProducerPerformance";
         let mut client = Self::java(setting, server, Speech::JavaProducer, class)?;
         client
             .command
-            .args(["--topic", "bench", "--throughput", "-1"]);
-        client.command.arg("--producer-props");
-        client
-            .command
-            .arg(format!("bootstrap.servers={}", server.plain()));
-        client.command.args(["acks=all", "linger.ms=5"]);
+            .args(["--topic", topic, "--throughput", "-1"]);
         Ok(client
+            .set("--command-config", file.display())
             .set("--num-records", records)
             .set("--record-size", 1024))
     }
@@ -139,8 +171,10 @@ impl<'a> Client<'a> {
     /// Through TLS and with a login; the later address is the one that counts.
     pub(super) fn secure(mut self) -> Result<Self> {
         self.command.args(["--server", &self.server.secure()]);
-        self.command.args(self.server.login()?);
-        Ok(self)
+        let Login { ca, user, password } = self.server.login()?;
+        Ok(self
+            .set("--ca", ca)
+            .set("--login", format!("{user}:{password}")))
     }
 
     /// The command of the broker that mode `start` starts; nothing may follow it.

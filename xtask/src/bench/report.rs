@@ -7,9 +7,11 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::figures::matrix::{metric, names};
 use super::metrics::Spread;
 use super::outcome::Outcome;
 use super::plot;
+use super::server::Kind;
 
 /// What the tables show beside a figure's headline, by the ends of the names, in this order; the
 /// JSON holds the rest.
@@ -53,6 +55,7 @@ pub(super) fn section(outcome: &Outcome) -> String {
         }
     }
     text.push('\n');
+    text.push_str(&cells(outcome));
     for goal in &outcome.goals {
         let measured = goal
             .measured
@@ -65,6 +68,57 @@ pub(super) fn section(outcome: &Outcome) -> String {
             goal.what, goal.bound
         )
         .ok();
+    }
+    text.push('\n');
+    text
+}
+
+/// What is told of each cell of a matrix, and what of its ratio to a rival's.
+const CELL: [&str; 9] = [
+    "records_per_s",
+    "mb_per_s",
+    "cpu_s_per_gb",
+    "cpu_s_per_million_records",
+    "produce_p50_ms",
+    "produce_p99_ms",
+    "produce_p99_9_ms",
+    "syncs_per_s",
+    "faults",
+];
+const CELL_RATIOS: [&str; 3] = ["records_per_s", "cpu_s_per_gb", "produce_p99_ms"];
+
+/// A matrix as a table: a line for each cell with Tidegate's medians, then the ratios.
+fn cells(outcome: &Outcome) -> String {
+    let measured = outcome.metrics();
+    let is_measured = |cell: &String| measured.contains(&*metric(cell, "records_per_s"));
+    let names: Vec<String> = names().filter(is_measured).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let mut head = "\n| cell |".to_owned();
+    for name in CELL {
+        write!(head, " {} |", name.replace('_', " ")).ok();
+    }
+    for rival in outcome.ratios.keys() {
+        for name in CELL_RATIOS {
+            write!(head, " {} / {rival} |", name.replace('_', " ")).ok();
+        }
+    }
+    let columns = CELL.len() + outcome.ratios.len() * CELL_RATIOS.len();
+    let mut text = format!("{head}\n|---|{}", "---|".repeat(columns));
+    for cell in names {
+        write!(text, "\n| {cell} |").ok();
+        for name in CELL {
+            let spread = outcome.spread(Kind::Tidegate.name(), &metric(&cell, name));
+            let median = spread.map_or_else(String::new, |spread| number(spread.median));
+            write!(text, " {median} |").ok();
+        }
+        for ratios in outcome.ratios.values() {
+            for name in CELL_RATIOS {
+                let found = ratios.get(&metric(&cell, name));
+                write!(text, " {} |", found.map_or_else(String::new, ratio)).ok();
+            }
+        }
     }
     text.push('\n');
     text
@@ -109,7 +163,9 @@ pub(super) fn keep(outcome: &Outcome, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let json = serde_json::to_string_pretty(outcome)?;
     fs::write(folder.join(format!("{}.json", outcome.name)), json + "\n")?;
-    plot::draw(outcome, &folder.join(format!("{}.svg", outcome.name)))?;
+    if !outcome.headline.is_empty() {
+        plot::draw(outcome, &folder.join(format!("{}.svg", outcome.name)))?;
+    }
     fs::write(folder.join("README.md"), page(&all(folder)?))?;
     Ok(())
 }
@@ -163,10 +219,13 @@ fn page(outcomes: &[Outcome]) -> String {
         let (pairs, seconds, name) = (outcome.rounds.len(), outcome.seconds, &outcome.name);
         write!(
             text,
-            "\n{}\n{pairs} rounds of {seconds} s.\n\n![{name}]({name}.svg)\n",
+            "\n{}\n{pairs} rounds of {seconds} s.\n",
             section(outcome)
         )
         .ok();
+        if !outcome.headline.is_empty() {
+            write!(text, "\n![{name}]({name}.svg)\n").ok();
+        }
     }
     text
 }

@@ -210,10 +210,10 @@ impl Server {
         format!("127.0.0.1:{}", self.ports[2])
     }
 
-    /// The arguments by which the load trusts it and logs in.
-    pub(super) fn login(&self) -> Result<Vec<String>> {
-        let (ca, login) = match self.kind {
-            Kind::Kafka | Kind::KafkaSynced => ("ca.pem", "bench:bench".to_owned()),
+    /// By what a client trusts it and logs in.
+    pub(super) fn login(&self) -> Result<Login> {
+        let (ca, user, password) = match self.kind {
+            Kind::Kafka | Kind::KafkaSynced => ("ca.pem", "bench", "bench".to_owned()),
             Kind::Floor => bail!("the floor speaks plaintext only"),
             Kind::Tidegate => {
                 let mut command = Command::new(&self.places.tidegate);
@@ -221,12 +221,15 @@ impl Server {
                 command.arg(self.folder.join("tidegate.toml"));
                 let output = command.output()?;
                 let text = String::from_utf8(output.stdout)?;
-                let string = format!("$ConnectionString:{}", text.trim());
-                ("data/tls/ca.pem", string)
+                let string = text.trim().to_owned();
+                ("data/tls/ca.pem", "$ConnectionString", string)
             }
         };
-        let ca = self.folder.join(ca).display().to_string();
-        Ok(["--ca".to_owned(), ca, "--login".to_owned(), login].to_vec())
+        Ok(Login {
+            ca: self.folder.join(ca).display().to_string(),
+            user: user.to_owned(),
+            password,
+        })
     }
 
     /// Who tells of the syncs, where the server runs and counts them: ours in its metrics, the floor
@@ -262,6 +265,13 @@ impl Server {
             end("server.log")
         )
     }
+}
+
+/// A certificate authority's file, and who logs in.
+pub(super) struct Login {
+    pub(super) ca: String,
+    pub(super) user: String,
+    pub(super) password: String,
 }
 
 impl Drop for Server {

@@ -135,5 +135,5 @@ fn raw(
 fn java(setting: &Setting, kind: Kind) -> Result<Metrics> {
     let server = setting.start_with_topic(kind)?;
     // The class counts records, not seconds.
-    Client::java_producer(setting, &server, setting.records(300_000))?.run()
+    Client::java_producer(setting, &server, "bench", setting.records(300_000))?.run()
 }
