@@ -263,6 +263,9 @@ impl Running<'_> {
                 records,
                 bytes: records * self.record_bytes,
             };
+            if let Some(rate) = metrics.value("records_per_s") {
+                metrics.set("mb_per_s", rate * self.record_bytes / 1e6);
+            }
             Cost::so_far(self.server)?.note_since(before, &work, &mut metrics);
             metrics.set("rss_anon_mib", gauge::float(rss_anon_kib) / KIB_PER_MIB);
         }

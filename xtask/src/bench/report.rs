@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-use super::figures::matrix::{metric, names};
+use super::figures::matrix::{is_of_cell, metric, names};
 use super::metrics::Spread;
 use super::outcome::Outcome;
 use super::plot;
@@ -28,6 +28,9 @@ const SHOWN: [&[&str]; 4] = [
         "faults",
     ],
 ];
+
+/// What the whole device moved: in the cost of no server alone.
+const IN_JSON_ONLY: [&str; 2] = ["disk_read_mb_per_s", "disk_write_mb_per_s"];
 
 /// A figure as Markdown: a line for each number, with the medians of each server and the ratios
 /// with their spread.
@@ -134,6 +137,7 @@ fn shown(outcome: &Outcome) -> Vec<&str> {
     let rest = measured
         .iter()
         .filter(|name| !(is_followed && name.starts_with("fetch_")))
+        .filter(|name| !IN_JSON_ONLY.contains(name) && !is_of_cell(name))
         .filter(|name| !outcome.headline.iter().any(|known| known == **name));
     let mut rest: Vec<_> = rest
         .filter_map(|name| Some((place(name)?, *name)))

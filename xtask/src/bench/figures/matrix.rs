@@ -123,12 +123,19 @@ const SMOKE: [&[Cell]; 1] = [&[
 
 /// The cells' names in the order of the table.
 pub(in crate::bench) fn names() -> impl Iterator<Item = String> {
-    CELLS.into_iter().chain(SMOKE).flatten().map(Cell::name)
+    let cells = CELLS.into_iter().flatten();
+    let others = SMOKE.into_iter().flatten();
+    let others = others.filter(|cell| !CELLS.iter().any(|row| row.contains(cell)));
+    cells.chain(others).map(Cell::name)
 }
 
 /// What a cell's number is called among all of a run.
 pub(in crate::bench) fn metric(cell: &str, name: &str) -> String {
     format!("{cell}/{name}")
+}
+
+pub(in crate::bench) fn is_of_cell(metric: &str) -> bool {
+    metric.contains('/')
 }
 
 impl Cell {
