@@ -14,6 +14,7 @@ const SECONDS: f64 = 2.0;
 const WARM_UP_S: f64 = 1.0;
 /// Records that Java's class sends for each second measured.
 const JAVA_RECORDS: u32 = 100_000;
+const JAVA_RECORDS_SMOKE: u32 = 30_000;
 /// Below it a topic takes a batch without being told to.
 const BATCH_BYTES_DEFAULT: u32 = 1_000_000;
 /// From so many connections on each has one request under way, so that memory is not the measure.
@@ -221,7 +222,12 @@ impl Cell {
 
     fn by_java(&self, setting: &Setting, server: &Server, topic: &str) -> Result<Metrics> {
         setting.create(server, topic, self.partitions.into())?;
-        let records = setting.records(JAVA_RECORDS);
+        let per_s = if setting.smoke {
+            JAVA_RECORDS_SMOKE
+        } else {
+            JAVA_RECORDS
+        };
+        let records = setting.records(per_s);
         let client = if self.is_secure {
             Client::java_producer_secure(setting, server, topic, records)?
         } else {
