@@ -47,6 +47,9 @@ const KAFKA: &str = "4.4.0";
 const RECOVERY_GB: u64 = 20;
 const RECOVERY_GB_LITTLE: u64 = 5;
 const MUCH_ROOM_BYTES: u64 = 60 << 30;
+/// The one figure that a smoke run measures with Kafka too: its start, its certificates, both of its
+/// listeners.
+const SMOKED_WITH_KAFKA: &str = "tls-produce";
 
 /// Measures what is asked for.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
@@ -98,10 +101,19 @@ fn build(options: &Options, chosen: &[&Figure], folders: &Folders, places: &Plac
         "no load"
     );
     let by_librdkafka = |figure: &&Figure| figure.driver == Driver::Librdkafka;
-    if !options.smoke && chosen.iter().any(by_librdkafka) {
+    if places::has_c_compiler() && chosen.iter().any(by_librdkafka) {
         places.build_librdkafka(folders)?;
     }
     Ok(())
+}
+
+/// What a figure needs and this machine doesn't have.
+fn reason_to_skip(figure: &Figure) -> Option<&'static str> {
+    match figure.driver {
+        Driver::Librdkafka if !places::has_c_compiler() => Some("there is no C compiler with make"),
+        Driver::Java if !places::has_java() => Some("there is no Java with Maven"),
+        Driver::Load | Driver::Librdkafka | Driver::Java => None,
+    }
 }
 
 fn setting(options: &Options, places: Places) -> Setting {
@@ -136,7 +148,7 @@ impl Bench {
         let out = self.options.out.clone().unwrap_or_else(default);
         let mut failed = Vec::new();
         for figure in figures {
-            if let Some(reason) = self.reason_to_skip(figure) {
+            if let Some(reason) = reason_to_skip(figure) {
                 println!("{}: skipped, {reason}", figure.name);
                 continue;
             }
@@ -159,22 +171,13 @@ impl Bench {
         Ok(())
     }
 
-    fn reason_to_skip(&self, figure: &Figure) -> Option<&'static str> {
-        match figure.driver {
-            Driver::Load => None,
-            Driver::Librdkafka | Driver::Java if self.options.smoke => {
-                Some("real clients aren't part of a smoke run")
-            }
-            Driver::Java if !places::has_java() => Some("there is no Java with Maven"),
-            Driver::Librdkafka | Driver::Java => None,
-        }
-    }
-
     /// Rounds of A B A B: each server in turn, and all of them again.
     fn measure(&self, figure: &Figure) -> Result<Outcome> {
-        let may_run = |kind: &Kind| {
-            self.options.against.contains(kind) && (!kind.is_kafka() || places::has_java())
+        let is_asked_for = |kind: &Kind| {
+            let is_smoked = *kind == Kind::Kafka && figure.name == SMOKED_WITH_KAFKA;
+            self.options.against.contains(kind) || (self.options.smoke && is_smoked)
         };
+        let may_run = |kind: &Kind| is_asked_for(kind) && (!kind.is_kafka() || places::has_java());
         let rivals = figure.rivals.iter().copied().filter(may_run);
         let kinds: Vec<Kind> = [Kind::Tidegate].into_iter().chain(rivals).collect();
         let mut rounds = Vec::new();

@@ -1,11 +1,15 @@
-//! What the kernel says about a process and about the disk below a folder: the servers are measured
-//! from outside, by whoever drives them.
+//! What the kernel says about a process and about the disk below a folder, and what a server says of
+//! its syncs: the servers are measured from outside, by whoever drives them.
+
+mod syncs;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use serde::Serialize;
+
+pub use syncs::{Between, SyncSource, Syncs, scrape};
 
 /// A reading of `/proc/<pid>`; zero where the kernel doesn't say.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -96,7 +100,7 @@ fn field(text: &str, name: &str) -> u64 {
 }
 
 /// What a block device has done: all its users together.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Disk {
     pub flushes: u64,
     pub reads: u64,

@@ -84,7 +84,7 @@ fn end_to_end(options: &Options) -> Result<Value> {
     let mut report = sent?;
     report["end_to_end_ms"] = latency::quantiles(&latencies);
     if missing > 0 {
-        report["faults"] = json!({ "records not seen": missing });
+        report["faults"]["records acknowledged and never seen"] = json!(missing);
     }
     Ok(report)
 }

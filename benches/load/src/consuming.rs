@@ -12,6 +12,9 @@ use crate::outgoing::Outgoing;
 use crate::tally::Tally;
 use crate::template::CLIENT_ID;
 
+/// How much longer than it was told to wait a broker may take with an answer.
+const ANSWER_LIMIT_NS: u64 = 5_000_000_000;
+const NS_PER_MS: u64 = 1_000_000;
 /// The newest version that names topics by name.
 const FETCH_VERSION: i16 = 12;
 const CORRELATION_AT: usize = 8;
@@ -27,6 +30,8 @@ pub(crate) struct Consuming {
     step: usize,
     check: bool,
     timed: bool,
+    /// How long the broker may keep a fetch that finds nothing.
+    wait_ns: u64,
     asked_ns: Option<u64>,
     correlation_id: i32,
 }
@@ -108,16 +113,26 @@ impl Consuming {
             step: plan.step,
             check: plan.check,
             timed: plan.timed,
+            wait_ns: u64::try_from(plan.limits.wait_ms)? * NS_PER_MS,
             asked_ns: None,
             correlation_id: 0,
         })
     }
 
-    /// Asks for more unless an answer is awaited.
-    pub(crate) fn fill(&mut self, now_ns: u64, out: &mut Outgoing) {
-        if self.asked_ns.is_some() || self.positions.is_empty() {
+    /// Asks for more unless an answer is awaited. At the end of a run only who times what is sent
+    /// meanwhile goes on: it has to see all of it.
+    pub(crate) fn fill(
+        &mut self,
+        now_ns: u64,
+        is_draining: bool,
+        out: &mut Outgoing,
+        tally: &Tally,
+    ) {
+        let is_over = is_draining && !self.timed;
+        if self.asked_ns.is_some() || self.positions.is_empty() || is_over {
             return;
         }
+        tally.counters.asked_fetches.add(1);
         let piece = out.copy(&self.frame);
         self.correlation_id = self.correlation_id.wrapping_add(1);
         put(piece, CORRELATION_AT, &self.correlation_id.to_be_bytes());
@@ -127,19 +142,32 @@ impl Consuming {
         self.asked_ns = Some(now_ns);
     }
 
+    /// Whether the answer should have come by now.
+    pub(crate) fn is_overdue(&self, now_ns: u64) -> bool {
+        let limit_ns = self.wait_ns + ANSWER_LIMIT_NS;
+        self.asked_ns
+            .is_some_and(|asked_ns| now_ns.saturating_sub(asked_ns) > limit_ns)
+    }
+
     /// Takes an answer in.
     pub(crate) fn on_frame(&mut self, frame: &[u8], now_ns: u64, tally: &mut Tally) {
         let Some(asked_ns) = self.asked_ns.take() else {
             return tally.fault("an answer to nothing".to_owned());
         };
         let mut records = 0;
-        let read = answer::header(frame).and_then(|(_, body)| {
-            answer::fetched(body, |partition| {
-                records += self.take(partition, now_ns, tally);
-            })
-        });
+        let asked_id = self.correlation_id;
+        let read = answer::header(frame)
+            .filter(|(id, _)| *id == asked_id)
+            .and_then(|(_, body)| {
+                answer::fetched(body, |partition| {
+                    records += self.take(partition, now_ns, tally);
+                })
+            });
         match read {
-            None => return tally.fault("an unreadable Fetch answer".to_owned()),
+            None => {
+                let what = "an unreadable Fetch answer, or one to another request";
+                return tally.fault(what.to_owned());
+            }
             Some(code) => tally.error_code("fetch", code),
         }
         tally.counters.fetches.add(1);
@@ -186,7 +214,7 @@ impl Consuming {
 /// Records how long the batch's records were under way, if they carry the time.
 fn time(batch: &[u8], records: u64, now_ns: u64, tally: &mut Tally) {
     let Some(stamp) = answer::first_stamp(batch) else {
-        return;
+        return tally.faults("records that carry no time".to_owned(), records);
     };
     if !tally.run.is_measured(stamp.intended_ns) {
         return;

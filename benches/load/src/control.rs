@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
+use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{
-    CreateTopicsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
+    CreatePartitionsRequest, CreateTopicsRequest, InitProducerIdRequest, ListOffsetsRequest,
+    MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest, TopicName,
 };
 use kafka_protocol::protocol::StrBytes;
 use wire::codec::{Request, decode_response, encode_request};
@@ -24,6 +25,9 @@ const TOPIC_LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
 
 const TOPIC_EXISTS: i16 = 36;
+/// Kafka makes fewer than 10,000 partitions by one request.
+const POLICY_VIOLATION: i16 = 44;
+const PARTITIONS_AT_ONCE: i32 = 5000;
 /// Coordinator loading, or not there.
 const LOADING: [i16; 2] = [14, 15];
 /// Unknown topic or partition, no leader, not the leader, offset not available.
@@ -103,6 +107,25 @@ impl Control {
         if self.is_led(topic)? {
             return Ok(());
         }
+        let mut code = self.create(topic, topic.partitions)?;
+        if code == POLICY_VIOLATION && topic.partitions > PARTITIONS_AT_ONCE {
+            code = self.create(topic, PARTITIONS_AT_ONCE)?;
+            self.grow(topic)?;
+        }
+        let name = &topic.name;
+        ensure!([0, TOPIC_EXISTS].contains(&code), "create {name}: {code}");
+        let started = Instant::now();
+        while !self.is_led(topic)? {
+            if started.elapsed() > TOPIC_LIMIT {
+                bail!("{} has no leaders after {TOPIC_LIMIT:?}", topic.name);
+            }
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+
+    /// Asks for the topic with so many partitions; returns the error code.
+    fn create(&mut self, topic: &Topic, partitions: i32) -> Result<i16> {
         let config = |(name, value): &(String, String)| {
             CreatableTopicConfig::default()
                 .with_name(StrBytes::from_string(name.clone()))
@@ -110,28 +133,34 @@ impl Control {
         };
         let creatable = CreatableTopic::default()
             .with_name(topic_name(&topic.name))
-            .with_num_partitions(topic.partitions)
+            .with_num_partitions(partitions)
             .with_replication_factor(1)
             .with_configs(topic.configs.iter().map(config).collect());
         let request = CreateTopicsRequest::default()
             .with_topics(vec![creatable])
             .with_timeout_ms(60_000);
         let answer = self.ask(5, &request)?;
-        for result in &answer.topics {
-            ensure!(
-                [0, TOPIC_EXISTS].contains(&result.error_code),
-                "create {}: {} {:?}",
-                topic.name,
-                result.error_code,
-                result.error_message
-            );
-        }
-        let started = Instant::now();
-        while !self.is_led(topic)? {
-            if started.elapsed() > TOPIC_LIMIT {
-                bail!("{} has no leaders after {TOPIC_LIMIT:?}", topic.name);
+        let result = answer.topics.first().context("the topic asked for")?;
+        Ok(result.error_code)
+    }
+
+    /// Brings a topic of [`PARTITIONS_AT_ONCE`] to its size step by step.
+    fn grow(&mut self, topic: &Topic) -> Result<()> {
+        let mut count = PARTITIONS_AT_ONCE;
+        while count < topic.partitions {
+            count = topic.partitions.min(count + PARTITIONS_AT_ONCE);
+            let larger = CreatePartitionsTopic::default()
+                .with_name(topic_name(&topic.name))
+                .with_count(count)
+                .with_assignments(None);
+            let request = CreatePartitionsRequest::default()
+                .with_topics(vec![larger])
+                .with_timeout_ms(60_000);
+            let answer = self.ask(2, &request)?;
+            for result in &answer.results {
+                let (code, what) = (result.error_code, &result.error_message);
+                ensure!(code == 0, "{count} partitions: {code} {what:?}");
             }
-            thread::sleep(POLL);
         }
         Ok(())
     }

@@ -10,10 +10,11 @@ use model::Timestamp;
 
 use crate::consuming::{AtEnd, ConsumerPlan, Consuming, FetchLimits};
 use crate::control::{Control, EARLIEST, LATEST, Login, Topic};
+use crate::losses::losses;
 use crate::options::{From, Mode, Options};
 use crate::payload::{self, Codec, MARKED_BYTES};
 use crate::producing::{ProducerPlan, Producing, Schedule};
-use crate::report::{Report, Watch};
+use crate::report::{Report, SyncWatch, Totals, Watch};
 use crate::run::{Clock, Counters, Counts, Run};
 use crate::tally::Tally;
 use crate::template::Template;
@@ -26,6 +27,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 const STORE_LIMIT: Duration = Duration::from_secs(5);
 /// How often the watcher looks.
 const LOOK: Duration = Duration::from_millis(50);
+/// How often at the end of a run.
+const DRAIN_LOOK: Duration = Duration::from_millis(2);
 /// Threads that open connections.
 const CONNECTORS: usize = 8;
 
@@ -104,44 +107,56 @@ pub(crate) fn drive(options: &Options) -> Result<Report> {
     watch.connected = options.server_pid.map(Sample::thorough);
     crew.start()?;
     watch.pass(Duration::from_secs_f64(options.warm_up_seconds));
+    watch.syncs = options.sync_source().map(SyncWatch::begin).transpose()?;
     run.measure_from_now();
     let started = Instant::now();
-    let before = Moment::now(options, &crew.counters);
+    let before = Moment::now(&target, &mut control, options, &crew.counters)?;
     let limit = Duration::from_secs_f64(options.seconds);
     while started.elapsed() < limit && !crew.is_enough(options) {
         watch.pass(LOOK.min(limit.saturating_sub(started.elapsed())));
     }
-    let after = Moment::now(options, &crew.counters);
+    let after = Moment::now(&target, &mut control, options, &crew.counters)?;
     let seconds = started.elapsed().as_secs_f64();
     run.drain();
     let crew_counters = crew.counters.clone();
-    let tally = crew.finish(options)?;
+    let mut tally = crew.finish(options)?;
+    // A scrape costs the server something: it comes when nothing is measured any more.
+    watch.syncs.as_mut().map_or(Ok(()), SyncWatch::end)?;
+    let total = sum(&crew_counters);
     let stored = match options.mode {
         Mode::Produce | Mode::EndToEnd => {
-            let sent = sum(&crew_counters).sent_records;
-            Some(stored(&mut control, &target.topic, &ends_before, sent)?)
+            // Sent with acks 0, they count as produced as soon as they are sent.
+            let expected = total.produced_records;
+            Some(stored(&mut control, &target.topic, &ends_before, expected)?)
         }
         _ => None,
     };
+    for (what, count) in losses(options, &total, stored) {
+        tally.faults(what.to_owned(), count);
+    }
     watch.at_end = options.server_pid.map(Sample::thorough);
     Ok(Report::new(
         options,
         seconds,
         (&before, &after),
         &tally,
-        stored,
+        Totals {
+            counts: total,
+            stored_records: stored,
+        },
         &watch,
     ))
 }
 
-/// How many records the partitions have gained; waits a while for the sent ones, which nobody
-/// acknowledges with acks 0.
-fn stored(control: &mut Control, topic: &Topic, before: &[i64], sent: u64) -> Result<i64> {
+/// How many records the partitions have gained; waits a while for the expected ones: those sent
+/// with acks 0 come after nobody waits for them any more.
+fn stored(control: &mut Control, topic: &Topic, before: &[i64], expected: u64) -> Result<u64> {
     let started = Instant::now();
     loop {
         let ends = control.offsets(topic, LATEST)?;
         let gained = ends.iter().sum::<i64>() - before.iter().sum::<i64>();
-        if gained >= i64::try_from(sent)? || started.elapsed() > STORE_LIMIT {
+        let gained = u64::try_from(gained).context("partitions do not shrink at their ends")?;
+        if gained >= expected || started.elapsed() > STORE_LIMIT {
             return Ok(gained);
         }
         thread::sleep(LOOK);
@@ -151,19 +166,34 @@ fn stored(control: &mut Control, topic: &Topic, before: &[i64], sent: u64) -> Re
 /// Counts and readings at one moment.
 pub(crate) struct Moment {
     pub(crate) counts: Counts,
+    /// The sum of the partitions' ends, where only they tell what has arrived: with acks 0.
+    pub(crate) stored_records: Option<u64>,
     pub(crate) server: Option<Sample>,
     pub(crate) client: Sample,
     pub(crate) disk: Option<Disk>,
 }
 
 impl Moment {
-    fn now(options: &Options, counters: &[Arc<Counters>]) -> Self {
-        Self {
+    fn now(
+        target: &Target,
+        control: &mut Control,
+        options: &Options,
+        counters: &[Arc<Counters>],
+    ) -> Result<Self> {
+        let is_untold = options.mode == Mode::Produce && options.acks == 0;
+        let stored_records = if is_untold {
+            let ends = control.offsets(&target.topic, LATEST)?;
+            Some(u64::try_from(ends.iter().sum::<i64>())?)
+        } else {
+            None
+        };
+        Ok(Self {
             counts: sum(counters),
+            stored_records,
             server: options.server_pid.map(Sample::thorough),
             client: Sample::of(std::process::id()),
             disk: options.disk.as_deref().and_then(Disk::below),
-        }
+        })
     }
 }
 
@@ -319,23 +349,34 @@ impl<'a> Crew<'a> {
             || self.threads.iter().all(JoinHandle::is_finished)
     }
 
+    /// Whether nothing is under way any more.
+    fn is_done(&self, options: &Options) -> bool {
+        let counts = sum(&self.counters);
+        let answered = counts.produced_records + counts.refused_records;
+        match options.mode {
+            // What waits for longer than anybody will is only looked at.
+            Mode::Fetch => {
+                let wait_ms = u64::try_from(options.fetch_wait_ms).unwrap_or(0);
+                counts.fetches == counts.asked_fetches
+                    || Duration::from_millis(wait_ms) >= DRAIN_LIMIT
+            }
+            Mode::Idle => true,
+            _ if self.run.is_behind() => false,
+            Mode::EndToEnd => {
+                answered == counts.sent_records && counts.fetched_records >= counts.produced_records
+            }
+            _ => answered == counts.sent_records,
+        }
+    }
+
     /// Lets what is under way end, stops the threads and gathers what they measured.
     fn finish(self, options: &Options) -> Result<Tally> {
         let started = Instant::now();
-        let is_done = |counts: &Counts| match options.mode {
-            Mode::Fetch | Mode::Idle => true,
-            _ if self.run.is_behind() => false,
-            Mode::EndToEnd => {
-                counts.produced_records == counts.sent_records
-                    && counts.fetched_records >= counts.produced_records
-            }
-            _ => counts.produced_records == counts.sent_records,
-        };
-        while !is_done(&sum(&self.counters)) && started.elapsed() < DRAIN_LIMIT {
+        while !self.is_done(options) && started.elapsed() < DRAIN_LIMIT {
             if self.threads.iter().all(JoinHandle::is_finished) {
                 break;
             }
-            thread::sleep(LOOK);
+            thread::sleep(DRAIN_LOOK);
         }
         self.run.stop();
         let mut all = Tally::new(Arc::clone(self.run));

@@ -16,6 +16,7 @@ mod answer;
 mod consuming;
 mod control;
 mod drive;
+mod losses;
 mod options;
 mod outgoing;
 mod payload;

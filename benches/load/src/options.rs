@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use gauge::SyncSource;
 
 use crate::payload::Codec;
 
@@ -89,9 +90,23 @@ pub(crate) struct Options {
     /// A folder on the disk whose flushes are counted.
     #[arg(long)]
     pub(crate) disk: Option<PathBuf>,
+    /// Tidegate's admin address, whose metrics tell of its syncs.
+    #[arg(long)]
+    pub(crate) admin: Option<String>,
+    /// What the floor prints, which tells of its syncs.
+    #[arg(long, conflicts_with = "admin")]
+    pub(crate) floor_log: Option<PathBuf>,
     /// Mode start: the broker to start, which is killed at the end.
     #[arg(last = true)]
     pub(crate) command: Vec<String>,
+}
+
+impl Options {
+    /// Who tells of the server's syncs.
+    pub(crate) fn sync_source(&self) -> Option<SyncSource> {
+        let admin = self.admin.clone().map(SyncSource::Admin);
+        admin.or_else(|| self.floor_log.clone().map(SyncSource::Log))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -37,8 +37,10 @@ pub(crate) struct Schedule {
 
 #[derive(Clone, Copy, Debug)]
 struct Sent {
+    correlation_id: i32,
     since_ns: u64,
     records: u32,
+    batches: usize,
     frame_bytes: usize,
 }
 
@@ -175,8 +177,10 @@ impl Producing {
             schedule.next_ns += u64::from(records) * stride_ns;
         }
         let sent = Sent {
+            correlation_id: self.correlation_id,
             since_ns,
             records,
+            batches,
             frame_bytes: template.frame_bytes(),
         };
         tally.counters.sent_records.add(records.into());
@@ -205,17 +209,8 @@ impl Producing {
         let Some(sent) = self.in_flight.pop_front() else {
             return tally.fault("an answer to nothing".to_owned());
         };
-        let mut refused = 0;
-        let read = answer::header(frame).and_then(|(_, body)| {
-            answer::produced(body, |code| {
-                refused += u32::from(code != 0);
-                tally.error_code("produce", code);
-            })
-        });
-        if read.is_none() {
-            return tally.fault("an unreadable Produce answer".to_owned());
-        }
-        if refused > 0 {
+        if !is_accepted(frame, sent, tally) {
+            tally.counters.refused_records.add(sent.records.into());
             return;
         }
         acknowledged(sent, tally);
@@ -231,6 +226,30 @@ impl Producing {
                 .saturating_record(now_ns.saturating_sub(since_ns));
         }
     }
+}
+
+/// Whether the answer is the right one and acknowledges every batch of the request.
+fn is_accepted(frame: &[u8], sent: Sent, tally: &mut Tally) -> bool {
+    let (mut refused, mut accepted) = (0, 0);
+    let read = answer::header(frame).and_then(|(id, body)| {
+        answer::produced(body, |code| {
+            *(if code == 0 {
+                &mut accepted
+            } else {
+                &mut refused
+            }) += 1;
+            tally.error_code("produce", code);
+        })?;
+        Some(id)
+    });
+    if read != Some(sent.correlation_id) {
+        tally.fault("an unreadable Produce answer, or one to another request".to_owned());
+        return false;
+    }
+    if accepted + refused != sent.batches {
+        tally.fault("a Produce answer that lacks partitions".to_owned());
+    }
+    accepted == sent.batches
 }
 
 fn acknowledged(sent: Sent, tally: &Tally) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use gauge::{Disk, Sample, float};
+use gauge::{Disk, Sample, SyncSource, Syncs, float};
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
@@ -23,6 +23,7 @@ pub(crate) struct Watch {
     before: Option<Sample>,
     pub(crate) connected: Option<Sample>,
     pub(crate) at_end: Option<Sample>,
+    pub(crate) syncs: Option<SyncWatch>,
     rss_anon_kib_max: u64,
     rss_kib_max: u64,
 }
@@ -34,6 +35,7 @@ impl Watch {
             before: options.server_pid.map(Sample::thorough),
             connected: None,
             at_end: None,
+            syncs: None,
             rss_anon_kib_max: 0,
             rss_kib_max: 0,
         }
@@ -56,12 +58,63 @@ impl Watch {
     }
 }
 
+/// Looks at the server's syncs before the measured part and after what was under way at its end,
+/// and takes the time between.
+pub(crate) struct SyncWatch {
+    source: SyncSource,
+    before: Syncs,
+    begun: Instant,
+    after: Option<(Syncs, Duration)>,
+}
+
+impl SyncWatch {
+    pub(crate) fn begin(source: SyncSource) -> std::io::Result<Self> {
+        Ok(Self {
+            before: source.read()?,
+            source,
+            begun: Instant::now(),
+            after: None,
+        })
+    }
+
+    pub(crate) fn end(&mut self) -> std::io::Result<()> {
+        let took = self.begun.elapsed();
+        self.after = Some((self.source.read()?, took));
+        Ok(())
+    }
+
+    fn seen(&self) -> Option<SyncsSeen> {
+        let (after, took) = self.after.as_ref()?;
+        let slowest = after.slowest_ms_since(&self.before);
+        let count = after.count.saturating_sub(self.before.count);
+        Some(SyncsSeen {
+            count,
+            per_s: float(count) / took.as_secs_f64(),
+            slowest_ms: slowest.map(|slowest| slowest.most),
+            slowest_ms_least: slowest.map(|slowest| slowest.least),
+        })
+    }
+}
+
+/// Syncs from the begin of the measured part until nothing was under way any more.
+#[derive(Debug, Serialize)]
+struct SyncsSeen {
+    count: u64,
+    per_s: f64,
+    /// The slowest took at most so long, and at least; the server knows it by such bounds.
+    slowest_ms: Option<f64>,
+    slowest_ms_least: Option<f64>,
+}
+
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Report {
     mode: String,
     seconds: f64,
     /// Of the measured time.
     counts: Counts,
+    /// What happened to the records that the throughput counts: `acknowledged`, `fetched`, or, with
+    /// acks 0, where nothing is acknowledged, `stored`.
+    counted: &'static str,
     records_per_s: f64,
     /// Record bytes, without framing and before packing.
     mb_per_s: f64,
@@ -69,13 +122,22 @@ pub(crate) struct Report {
     produce_ms: Option<Latency>,
     fetch_ms: Option<Latency>,
     end_to_end_ms: Option<Latency>,
-    /// Records that the partitions have gained, the warm-up's included, and records acknowledged.
-    stored_records: Option<i64>,
+    /// Of the whole run, warm-up and end included.
+    totals: Totals,
     faults: BTreeMap<String, u64>,
     server: Option<Server>,
     client_cpu_s: f64,
     flushes_per_s: Option<f64>,
+    syncs: Option<SyncsSeen>,
     disk: Option<DiskUse>,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Totals {
+    #[serde(flatten)]
+    pub(crate) counts: Counts,
+    /// What the partitions have gained.
+    pub(crate) stored_records: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -145,13 +207,19 @@ impl Report {
         seconds: f64,
         (before, after): (&Moment, &Moment),
         tally: &Tally,
-        stored_records: Option<i64>,
+        totals: Totals,
         watch: &Watch,
     ) -> Self {
         let counts = after.counts.since(&before.counts);
-        let (records, requests) = match options.mode {
-            Mode::Fetch => (counts.fetched_records, counts.fetches),
-            _ => (counts.produced_records, counts.produced_requests),
+        let stored = before.stored_records.zip(after.stored_records);
+        let (counted, records, requests) = match (options.mode, stored) {
+            (Mode::Fetch, _) => ("fetched", counts.fetched_records, counts.fetches),
+            (_, Some((before, after))) => ("stored", after - before, counts.produced_requests),
+            _ => (
+                "acknowledged",
+                counts.produced_records,
+                counts.produced_requests,
+            ),
         };
         let bytes = float(records) * float(options.record_bytes as u64);
         let work = Work {
@@ -166,13 +234,14 @@ impl Report {
             mode: format!("{:?}", options.mode),
             seconds,
             counts,
+            counted,
             records_per_s: work.records / seconds,
             mb_per_s: bytes / seconds / 1e6,
             requests_per_s: work.requests / seconds,
             produce_ms: Latency::of(&tally.produce),
             fetch_ms: Latency::of(&tally.fetch),
             end_to_end_ms: Latency::of(&tally.end_to_end),
-            stored_records,
+            totals,
             faults: tally.faults.clone(),
             server: before
                 .server
@@ -180,6 +249,7 @@ impl Report {
                 .map(|(before, after)| server(&before, &after, &work, watch)),
             client_cpu_s: after.client.cpu_s() - before.client.cpu_s(),
             flushes_per_s: disk.as_ref().map(|disk| float(disk.flushes) / seconds),
+            syncs: watch.syncs.as_ref().and_then(SyncWatch::seen),
             disk,
         }
     }

@@ -31,6 +31,7 @@ pub(crate) struct Started {
     cpu_s: f64,
     rss_anon_mib: f64,
     rss_mib: f64,
+    rss_peak_mib: f64,
 }
 
 /// Starts the command, sends it a record until one is acknowledged, and kills it.
@@ -107,6 +108,7 @@ fn first_acknowledgement(
                 cpu_s: sample.cpu_s(),
                 rss_anon_mib: gauge::float(sample.rss_anon_kib) / 1024.0,
                 rss_mib: gauge::float(sample.rss_kib) / 1024.0,
+                rss_peak_mib: gauge::float(sample.rss_peak_kib) / 1024.0,
             });
         }
         if started.elapsed() > LIMIT {

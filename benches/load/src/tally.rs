@@ -44,8 +44,13 @@ impl Tally {
     }
 
     pub(crate) fn fault(&mut self, what: String) {
-        self.counters.errors.add(1);
-        *self.faults.entry(what).or_default() += 1;
+        self.faults(what, 1);
+    }
+
+    /// Notes as many faults of one name.
+    pub(crate) fn faults(&mut self, what: String, count: u64) {
+        self.counters.errors.add(count);
+        *self.faults.entry(what).or_default() += count;
     }
 
     /// Adds another thread's measurements.

@@ -79,7 +79,9 @@ impl Connection {
                     producing.fill(now_ns, &mut self.out, tally);
                 }
             }
-            Role::Consuming(consuming) => consuming.fill(now_ns, &mut self.out),
+            Role::Consuming(consuming) => {
+                consuming.fill(now_ns, is_draining, &mut self.out, tally);
+            }
             Role::Idle => {}
         }
         let all_sent = self.transport.send(&mut self.out)?;
@@ -170,7 +172,22 @@ impl Worker {
                 }
             }
         }
+        self.note_overdue();
         Ok(self.tally)
+    }
+
+    /// A fetch that is never answered must not pass for one that waits.
+    fn note_overdue(&mut self) {
+        let now_ns = self.tally.run.clock.now_ns();
+        let overdue = |connection: &&Connection| match &connection.role {
+            Role::Consuming(consuming) => consuming.is_overdue(now_ns),
+            Role::Producing(_) | Role::Idle => false,
+        };
+        let overdue = self.connections.iter().filter(overdue).count();
+        if overdue > 0 {
+            let what = "fetches never answered".to_owned();
+            self.tally.faults(what, overdue as u64);
+        }
     }
 
     fn is_drained(&self) -> bool {

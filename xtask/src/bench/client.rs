@@ -1,18 +1,18 @@
 //! Who drives a server: our load generator, librdkafka, Java's performance classes. Each is a
 //! process; the server is looked at from outside while it runs.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use gauge::Sample;
+use gauge::{Disk, Sample, SyncSource, Syncs};
 use serde_json::{Value, json};
 
 use super::figure::Setting;
 use super::metrics::Metrics;
-use super::server::Server;
+use super::server::{Login, Server};
 
 const LOOK: Duration = Duration::from_millis(50);
 /// Beside the measured time: setting up, filling, draining.
@@ -46,6 +46,11 @@ impl<'a> Client<'a> {
         if let Some(pid) = server.pid() {
             client.command.args(["--server-pid", &pid.to_string()]);
         }
+        client = match server.sync_source() {
+            Some(SyncSource::Admin(address)) => client.set("--admin", address),
+            Some(SyncSource::Log(path)) => client.set("--floor-log", path.display()),
+            None => client,
+        };
         client = client.set("--disk", setting.places.data.display());
         client
             .set("--seconds", setting.seconds)
@@ -64,19 +69,51 @@ impl<'a> Client<'a> {
     pub(super) fn java_producer(
         setting: &'a Setting,
         server: &'a Server,
+        topic: &str,
         records: u64,
     ) -> Result<Self> {
+        let properties = format!("bootstrap.servers={}\n", server.plain());
+        Self::java_producer_with(setting, server, topic, records, &properties)
+    }
+
+    /// The same through TLS and with a login.
+    pub(super) fn java_producer_secure(
+        setting: &'a Setting,
+        server: &'a Server,
+        topic: &str,
+        records: u64,
+    ) -> Result<Self> {
+        let login = server.login()?;
+        let Login { ca, user, password } = &login;
+        let properties = format!(
+            "bootstrap.servers={}\n\
+             security.protocol=SASL_SSL\n\
+             ssl.truststore.type=PEM\n\
+             ssl.truststore.location={ca}\n\
+             sasl.mechanism=PLAIN\n\
+             sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+             username=\"{user}\" password=\"{password}\";\n",
+            server.secure()
+        );
+        Self::java_producer_with(setting, server, topic, records, &properties)
+    }
+
+    fn java_producer_with(
+        setting: &'a Setting,
+        server: &'a Server,
+        topic: &str,
+        records: u64,
+        properties: &str,
+    ) -> Result<Self> {
+        let file = server.folder.join("producer.properties");
+        fs::write(&file, format!("{properties}acks=all\nlinger.ms=5\n"))?;
         let class = "org.apache.kafka.tools.ProducerPerformance";
         let mut client = Self::java(setting, server, Speech::JavaProducer, class)?;
         client
             .command
-            .args(["--topic", "bench", "--throughput", "-1"]);
-        client.command.arg("--producer-props");
-        client
-            .command
-            .arg(format!("bootstrap.servers={}", server.plain()));
-        client.command.args(["acks=all", "linger.ms=5"]);
+            .args(["--topic", topic, "--throughput", "-1"]);
         Ok(client
+            .set("--command-config", file.display())
             .set("--num-records", records)
             .set("--record-size", 1024))
     }
@@ -134,8 +171,10 @@ impl<'a> Client<'a> {
     /// Through TLS and with a login; the later address is the one that counts.
     pub(super) fn secure(mut self) -> Result<Self> {
         self.command.args(["--server", &self.server.secure()]);
-        self.command.args(self.server.login()?);
-        Ok(self)
+        let Login { ca, user, password } = self.server.login()?;
+        Ok(self
+            .set("--ca", ca)
+            .set("--login", format!("{user}:{password}")))
     }
 
     /// The command of the broker that mode `start` starts; nothing may follow it.
@@ -157,9 +196,10 @@ impl<'a> Client<'a> {
         // What a client says fits into a pipe: it is read when it has ended.
         self.command.stdin(Stdio::null());
         self.command.stdout(Stdio::piped()).stderr(trouble);
-        let pid = self.server.pid();
-        let before = pid.map(Sample::of).unwrap_or_default();
-        let syncs = self.server.syncs()?;
+        let before = match self.speech {
+            Speech::Load => None,
+            _ => Some(Cost::so_far(self.server)?),
+        };
         let started = Instant::now();
         let child = self.command.spawn();
         let child = child.with_context(|| format!("start {:?}", self.command.get_program()))?;
@@ -169,7 +209,6 @@ impl<'a> Client<'a> {
             record_bytes: self.record_bytes,
             child,
             before,
-            syncs,
             started,
         })
     }
@@ -181,8 +220,8 @@ pub(super) struct Running<'a> {
     speech: Speech,
     record_bytes: f64,
     child: Child,
-    before: Sample,
-    syncs: Option<u64>,
+    /// What the server had cost, for clients that don't look themselves.
+    before: Option<Cost>,
     started: Instant,
 }
 
@@ -212,21 +251,23 @@ impl Running<'_> {
             Speech::JavaProducer => java_producer(&output).context(output)?,
             Speech::JavaConsumer => java_consumer(&output).context(output)?,
         };
-        let mut metrics = Metrics::of_report(&report);
-        if let (Some(before), Some(after)) = (self.syncs, self.server.syncs()?) {
-            let syncs = u32::try_from(after.saturating_sub(before))?;
-            metrics.set("syncs_per_s", f64::from(syncs) / seconds);
+        for (what, count) in report["faults"].as_object().into_iter().flatten() {
+            print!(" [{what}: {count}]");
         }
-        if self.speech != Speech::Load
-            && let Some(pid) = pid
-        {
+        let mut metrics = Metrics::of_report(&report);
+        if let Some(before) = &self.before {
             let records = report.pointer("/records").and_then(Value::as_f64);
-            let cost = Cost {
-                records: records.context("a count of records")?,
-                bytes: self.record_bytes,
-                rss_anon_kib,
+            let records = records.context("a count of records")?;
+            let work = Work {
+                seconds,
+                records,
+                bytes: records * self.record_bytes,
             };
-            cost.note(&self.before, &Sample::of(pid), &mut metrics);
+            if let Some(rate) = metrics.value("records_per_s") {
+                metrics.set("mb_per_s", rate * self.record_bytes / 1e6);
+            }
+            Cost::so_far(self.server)?.note_since(before, &work, &mut metrics);
+            metrics.set("rss_anon_mib", gauge::float(rss_anon_kib) / KIB_PER_MIB);
         }
         Ok(metrics)
     }
@@ -240,23 +281,51 @@ impl Drop for Running<'_> {
     }
 }
 
-/// What a whole run cost the server, for clients that don't look themselves.
-struct Cost {
+/// A client's whole life, over which the server's cost is taken where the client doesn't look itself.
+struct Work {
+    seconds: f64,
     records: f64,
     bytes: f64,
-    rss_anon_kib: u64,
+}
+
+/// What a server has cost until some moment.
+struct Cost {
+    process: Sample,
+    syncs: Option<Syncs>,
+    disk: Option<Disk>,
 }
 
 impl Cost {
-    fn note(&self, before: &Sample, after: &Sample, metrics: &mut Metrics) {
-        let cpu_s = after.cpu_s() - before.cpu_s();
-        let gb = self.records * self.bytes / BYTES_PER_GB;
+    fn so_far(server: &Server) -> Result<Self> {
+        let source = server.sync_source();
+        let syncs = source.as_ref().map(SyncSource::read).transpose();
+        Ok(Self {
+            process: server.pid().map(Sample::of).unwrap_or_default(),
+            syncs: syncs.context("ask for the syncs")?,
+            disk: Disk::below(&server.folder),
+        })
+    }
+
+    fn note_since(&self, before: &Self, work: &Work, metrics: &mut Metrics) {
+        let cpu_s = self.process.cpu_s() - before.process.cpu_s();
+        let gb = work.bytes / BYTES_PER_GB;
         metrics.divide("cpu_s_per_gb", Some(cpu_s), Some(gb));
-        let millions = self.records / 1e6;
+        let millions = work.records / 1e6;
         metrics.divide("cpu_s_per_million_records", Some(cpu_s), Some(millions));
-        let mib = |kib: u64| gauge::float(kib) / KIB_PER_MIB;
-        metrics.set("rss_anon_mib", mib(self.rss_anon_kib));
-        metrics.set("rss_peak_mib", mib(after.rss_peak_kib));
+        let peak_kib = gauge::float(self.process.rss_peak_kib);
+        metrics.set("rss_peak_mib", peak_kib / KIB_PER_MIB);
+        let per_s = |before: u64, after: u64| gauge::float(after - before) / work.seconds;
+        if let (Some(before), Some(after)) = (&before.syncs, &self.syncs) {
+            metrics.set("syncs_per_s", per_s(before.count, after.count));
+            if let Some(slowest) = after.slowest_ms_since(before) {
+                metrics.set("slowest_sync_ms", slowest.most);
+                metrics.set("slowest_sync_least_ms", slowest.least);
+            }
+        }
+        if let (Some(before), Some(after)) = (&before.disk, &self.disk) {
+            let flushes = per_s(before.flushes, after.flushes);
+            metrics.set("disk_flushes_per_s", flushes);
+        }
     }
 }
 

@@ -13,6 +13,9 @@ use super::server::{Kind, Server};
 
 /// Where very many partitions are made.
 const TOPIC_PARTITIONS: u64 = 1000;
+/// How long a disk may take to come to rest.
+const DISK_LIMIT: Duration = Duration::from_secs(20);
+const DISK_LIMIT_SMOKE: Duration = Duration::from_millis(100);
 
 /// One line of the table of goals, measured.
 pub(super) struct Figure {
@@ -175,6 +178,16 @@ impl Setting {
             client("fetch").run()?;
         }
         Ok(())
+    }
+
+    /// Lets the disk finish what came before, so that a baseline doesn't wait for it.
+    pub(super) fn rest_disk(&self) -> Result<()> {
+        let limit = if self.smoke {
+            DISK_LIMIT_SMOKE
+        } else {
+            DISK_LIMIT
+        };
+        machine::rest_disk(&self.places.data, limit)
     }
 
     /// Lets a server come to rest.

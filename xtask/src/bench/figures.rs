@@ -2,6 +2,7 @@
 
 mod fetch;
 mod latency;
+pub(super) mod matrix;
 mod memory;
 mod produce;
 mod scale;
@@ -12,7 +13,7 @@ use super::figure::Figure;
 
 /// Everything that `cargo xtask bench --list` lists.
 pub(super) fn all() -> impl Iterator<Item = &'static Figure> {
-    let parts: [&[Figure]; 7] = [
+    let parts: [&[Figure]; 8] = [
         &produce::FIGURES,
         &fetch::FIGURES,
         &latency::FIGURES,
@@ -20,6 +21,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Figure> {
         &start::FIGURES,
         &memory::FIGURES,
         &scale::FIGURES,
+        &matrix::FIGURES,
     ];
     parts.into_iter().flatten()
 }

@@ -4,15 +4,20 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use gauge::Disk;
 use serde::{Deserialize, Serialize};
 
 const CHUNK_BYTES: usize = 64 << 20;
 /// Read or written at a time where the disk's own speed is asked for.
 const SEQUENTIAL_BYTES: usize = 1 << 20;
 const PAGE_BYTES: usize = 4096;
+/// A disk that has done nothing for so long has come to rest.
+const DISK_REST: Duration = Duration::from_millis(500);
+const DISK_LOOK: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(super) struct Machine {
@@ -43,7 +48,7 @@ impl Machine {
         }
         Self {
             cpu: model.to_owned(),
-            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            cores: thread::available_parallelism().map_or(0, usize::from),
             memory_gib: kib("MemTotal:") / f64::from(1 << 20),
             kernel: ask("uname", &["-sr"]),
             file_system: ask("stat", &["-f", "-c", "%T", &data]),
@@ -125,6 +130,22 @@ pub(super) fn warm(folder: &Path, bytes: u64) -> Result<()> {
 fn sync() -> Result<()> {
     let status = Command::new("sync").status().context("run sync")?;
     anyhow::ensure!(status.success(), "sync failed");
+    Ok(())
+}
+
+/// Waits until all that was written is on the disk below a folder and the disk has had nothing to do
+/// for a moment; not for ever, since others may use it too.
+pub(super) fn rest_disk(folder: &Path, limit: Duration) -> Result<()> {
+    sync()?;
+    let started = Instant::now();
+    let (mut seen, mut since) = (Disk::below(folder), Instant::now());
+    while since.elapsed() < DISK_REST && started.elapsed() < limit {
+        thread::sleep(DISK_LOOK);
+        let now = Disk::below(folder);
+        if now != seen {
+            (seen, since) = (now, Instant::now());
+        }
+    }
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Metrics(BTreeMap<String, f64>);
 
 /// What a report of `load` holds, as a JSON pointer, and the name it has here.
-const TAKEN: [(&str, &str); 21] = [
+const TAKEN: [(&str, &str); 30] = [
     ("/seconds", "seconds"),
     ("/records_per_s", "records_per_s"),
     ("/mb_per_s", "mb_per_s"),
@@ -30,11 +30,21 @@ const TAKEN: [(&str, &str); 21] = [
     ("/flushes_per_s", "disk_flushes_per_s"),
     ("/disk/write_mb_per_s", "disk_write_mb_per_s"),
     ("/disk/read_mb_per_s", "disk_read_mb_per_s"),
+    ("/syncs/per_s", "syncs_per_s"),
+    ("/syncs/slowest_ms", "slowest_sync_ms"),
+    ("/syncs/slowest_ms_least", "slowest_sync_least_ms"),
+    ("/totals/sent_records", "sent_records"),
+    ("/totals/stored_records", "stored_records"),
     ("/client_cpu_s", "client_cpu_s"),
     ("/server/before/rss_anon_kib", "before_rss_anon_kib"),
     ("/server/at_end/rss_anon_kib", "at_end_rss_anon_kib"),
     ("/connected_ms", "connected_ms"),
     ("/acknowledged_ms", "acknowledged_ms"),
+    // Of mode start, from the first instruction to the first acknowledgement.
+    ("/cpu_s", "cpu_s"),
+    ("/rss_anon_mib", "rss_anon_mib"),
+    ("/rss_mib", "rss_mib"),
+    ("/rss_peak_mib", "rss_peak_mib"),
 ];
 
 /// What is told of each kind of latency.
@@ -80,6 +90,13 @@ impl Metrics {
         self.0.get(name).copied()
     }
 
+    /// Takes numbers of another run in, with a word in front of their names.
+    pub(super) fn take_all(&mut self, of: &str, other: &Self, names: &[&str]) {
+        for name in names {
+            self.take(&format!("{of}_{name}"), other, name);
+        }
+    }
+
     /// Takes one number of another run in under another name.
     pub(super) fn take(&mut self, name: &str, other: &Self, theirs: &str) {
         if let Some(value) = other.value(theirs) {
@@ -102,6 +119,23 @@ impl Metrics {
         metrics.divide(ratio, self.value(number), other.value(number));
         metrics.add_faults(&[self, other]);
         metrics
+    }
+
+    /// Of two runs of a baseline the one with the lower number. Something that disturbs one of them
+    /// must not make what is compared with it look good.
+    pub(super) fn lower<'a>(one: &'a Self, other: &'a Self, number: &str) -> &'a Self {
+        match (one.value(number), other.value(number)) {
+            (Some(a), Some(b)) if b < a => other,
+            _ => one,
+        }
+    }
+
+    /// The one with the higher number, where more is better.
+    pub(super) fn higher<'a>(one: &'a Self, other: &'a Self, number: &str) -> &'a Self {
+        match (one.value(number), other.value(number)) {
+            (Some(a), Some(b)) if b > a => other,
+            _ => one,
+        }
     }
 
     /// What went wrong in any of the runs.
@@ -153,6 +187,19 @@ mod tests {
         assert_eq!(spread(&[3.0]), of(3.0, 3.0, 3.0));
         assert_eq!(spread(&[5.0, 1.0]), of(1.0, 3.0, 5.0));
         assert_eq!(spread(&[5.0, 1.0, 2.0]), of(1.0, 2.0, 5.0));
+    }
+
+    #[test]
+    fn a_disturbed_baseline_does_not_count() {
+        let run = |p99_ms| {
+            let mut run = Metrics::default();
+            run.set("p99_ms", p99_ms);
+            run
+        };
+        let (quiet, disturbed) = (run(2.0), run(17.6));
+        assert_eq!(Metrics::lower(&quiet, &disturbed, "p99_ms"), &quiet);
+        assert_eq!(Metrics::lower(&disturbed, &quiet, "p99_ms"), &quiet);
+        assert_eq!(Metrics::higher(&quiet, &disturbed, "p99_ms"), &disturbed);
     }
 
     #[test]

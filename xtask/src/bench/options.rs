@@ -16,7 +16,7 @@ NAME is a figure's, or ends with - and begins several.";
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) list: bool,
-    /// A second for each bench, ours and the floor only, nothing kept.
+    /// A second for each bench, ours and the floor only but for one figure, nothing kept.
     pub(super) smoke: bool,
     pub(super) only: Vec<String>,
     pub(super) pairs: usize,

@@ -76,6 +76,12 @@ impl Outcome {
         names
     }
 
+    /// The names of all numbers that any server gave.
+    pub(super) fn metrics(&self) -> BTreeSet<&str> {
+        let runs = self.rounds.iter().flat_map(BTreeMap::values);
+        runs.flat_map(Metrics::iter).map(|(name, _)| name).collect()
+    }
+
     /// A server's numbers of one name, over all rounds.
     pub(super) fn spread(&self, server: &str, metric: &str) -> Option<Spread> {
         let value = |round: &Round| round.get(server)?.value(metric);

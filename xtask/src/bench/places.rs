@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 
@@ -80,11 +81,22 @@ impl Places {
 
 /// Whether there is a Java to run Kafka with, and a Maven to fetch it.
 pub(super) fn has_java() -> bool {
-    let runs = |program: &&str| {
-        let mut command = Command::new(program);
-        command.arg("-version").stdout(Stdio::null());
-        let status = command.stderr(Stdio::null()).status();
-        status.is_ok_and(|status| status.success())
-    };
-    ["java", "mvn"].iter().all(runs)
+    static FOUND: LazyLock<bool> =
+        LazyLock::new(|| run("java", "-version") && run("mvn", "-version"));
+    *FOUND
+}
+
+/// Whether there is what builds librdkafka.
+pub(super) fn has_c_compiler() -> bool {
+    static FOUND: LazyLock<bool> =
+        LazyLock::new(|| run("cc", "--version") && run("make", "--version"));
+    *FOUND
+}
+
+/// Whether a program is there and works.
+fn run(program: &str, argument: &str) -> bool {
+    let mut command = Command::new(program);
+    command.arg(argument).stdout(Stdio::null());
+    let status = command.stderr(Stdio::null()).status();
+    status.is_ok_and(|status| status.success())
 }

@@ -7,68 +7,58 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+use super::figures::matrix::{is_of_cell, metric, names};
 use super::metrics::Spread;
 use super::outcome::Outcome;
 use super::plot;
+use super::server::Kind;
 
-/// What the tables show, in this order, where it was measured; the JSON holds the rest.
-const SHOWN: [&str; 17] = [
-    "records_per_s",
-    "mb_per_s",
-    "produce_p50_ms",
-    "produce_p99_ms",
-    "produce_p99_9_ms",
-    "end_to_end_p50_ms",
-    "end_to_end_p99_ms",
-    "end_to_end_p99_9_ms",
-    "end_to_end_max_ms",
-    "cpu_s_per_gb",
-    "cpu_s_per_million_records",
-    "rss_anon_mib",
-    "rss_peak_mib",
-    "syncs_per_s",
-    "disk_flushes_per_s",
-    "client_cpu_s",
-    "faults",
+/// What the tables show beside a figure's headline, by the ends of the names, in this order; the
+/// JSON holds the rest.
+const SHOWN: [&[&str]; 4] = [
+    &["records_per_s", "mb_per_s"],
+    &["p50_ms", "p99_ms", "p99_9_ms", "p99_99_ms", "max_ms"],
+    &["slowest_sync_ms", "syncs_per_s", "disk_flushes_per_s"],
+    &[
+        "cpu_s_per_gb",
+        "cpu_s_per_million_records",
+        "cpu_s",
+        "rss_anon_mib",
+        "rss_peak_mib",
+        "faults",
+    ],
 ];
 
-/// A figure as Markdown: medians of each server, then ratios with their spread.
+/// What the whole device moved: in the cost of no server alone.
+const IN_JSON_ONLY: [&str; 2] = ["disk_read_mb_per_s", "disk_write_mb_per_s"];
+
+/// A figure as Markdown: a line for each number, with the medians of each server and the ratios
+/// with their spread.
 pub(super) fn section(outcome: &Outcome) -> String {
-    let servers = outcome.servers();
-    let shown = outcome.headline.iter().map(String::as_str);
-    let rest = SHOWN
-        .into_iter()
-        .filter(|name| !outcome.headline.iter().any(|h| h == name));
-    let columns: Vec<&str> = shown
-        .chain(rest)
-        .filter(|metric| {
-            servers
-                .iter()
-                .any(|server| outcome.spread(server, metric).is_some())
-        })
-        .collect();
     let mut text = format!("## {}\n\n{}.\n\n| |", outcome.name, outcome.about);
-    for column in &columns {
-        write!(text, " {} |", column.replace('_', " ")).ok();
+    let servers = outcome.servers();
+    for server in &servers {
+        write!(text, " {server} |").ok();
+    }
+    for rival in outcome.ratios.keys() {
+        write!(text, " tidegate / {rival} |").ok();
     }
     text.push_str("\n|---|");
-    text.push_str(&"---|".repeat(columns.len()));
-    for server in &servers {
-        write!(text, "\n| {server} |").ok();
-        for column in &columns {
-            let spread = outcome.spread(server, column);
+    text.push_str(&"---|".repeat(servers.len() + outcome.ratios.len()));
+    for metric in shown(outcome) {
+        write!(text, "\n| {} |", metric.replace('_', " ")).ok();
+        for server in &servers {
+            let spread = outcome.spread(server, metric);
             let median = spread.map_or_else(String::new, |spread| number(spread.median));
             write!(text, " {median} |").ok();
         }
-    }
-    for (rival, ratios) in &outcome.ratios {
-        write!(text, "\n| tidegate / {rival} |").ok();
-        for column in &columns {
-            let ratio = ratios.get(*column).map_or_else(String::new, ratio);
+        for ratios in outcome.ratios.values() {
+            let ratio = ratios.get(metric).map_or_else(String::new, ratio);
             write!(text, " {ratio} |").ok();
         }
     }
     text.push('\n');
+    text.push_str(&cells(outcome));
     for goal in &outcome.goals {
         let measured = goal
             .measured
@@ -86,12 +76,100 @@ pub(super) fn section(outcome: &Outcome) -> String {
     text
 }
 
+/// What is told of each cell of a matrix, and what of its ratio to a rival's.
+const CELL: [&str; 9] = [
+    "records_per_s",
+    "mb_per_s",
+    "cpu_s_per_gb",
+    "cpu_s_per_million_records",
+    "produce_p50_ms",
+    "produce_p99_ms",
+    "produce_p99_9_ms",
+    "syncs_per_s",
+    "faults",
+];
+const CELL_RATIOS: [&str; 3] = ["records_per_s", "cpu_s_per_gb", "produce_p99_ms"];
+
+/// A matrix as a table: a line for each cell with Tidegate's medians, then the ratios.
+fn cells(outcome: &Outcome) -> String {
+    let measured = outcome.metrics();
+    let is_measured = |cell: &String| measured.contains(&*metric(cell, "records_per_s"));
+    let names: Vec<String> = names().filter(is_measured).collect();
+    if names.is_empty() {
+        return String::new();
+    }
+    let mut head = "\n| cell |".to_owned();
+    for name in CELL {
+        write!(head, " {} |", name.replace('_', " ")).ok();
+    }
+    for rival in outcome.ratios.keys() {
+        for name in CELL_RATIOS {
+            write!(head, " {} / {rival} |", name.replace('_', " ")).ok();
+        }
+    }
+    let columns = CELL.len() + outcome.ratios.len() * CELL_RATIOS.len();
+    let mut text = format!("{head}\n|---|{}", "---|".repeat(columns));
+    for cell in names {
+        write!(text, "\n| {cell} |").ok();
+        for name in CELL {
+            let spread = outcome.spread(Kind::Tidegate.name(), &metric(&cell, name));
+            let median = spread.map_or_else(String::new, |spread| number(spread.median));
+            write!(text, " {median} |").ok();
+        }
+        for ratios in outcome.ratios.values() {
+            for name in CELL_RATIOS {
+                let found = ratios.get(&metric(&cell, name));
+                write!(text, " {} |", found.map_or_else(String::new, ratio)).ok();
+            }
+        }
+    }
+    text.push('\n');
+    text
+}
+
+/// The numbers of a figure that its table shows: the headline first.
+fn shown(outcome: &Outcome) -> Vec<&str> {
+    let measured = outcome.metrics();
+    // How long a fetch takes is only a question where something is there to be read.
+    let is_followed = measured.contains("end_to_end_p50_ms");
+    let headline = outcome.headline.iter().map(String::as_str);
+    let mut shown: Vec<&str> = headline.filter(|name| measured.contains(name)).collect();
+    let rest = measured
+        .iter()
+        .filter(|name| !(is_followed && name.starts_with("fetch_")))
+        .filter(|name| !IN_JSON_ONLY.contains(name) && !is_of_cell(name))
+        .filter(|name| !outcome.headline.iter().any(|known| known == **name));
+    let mut rest: Vec<_> = rest
+        .filter_map(|name| Some((place(name)?, *name)))
+        .collect();
+    rest.sort_unstable();
+    shown.extend(rest.into_iter().map(|(_, name)| name));
+    shown
+}
+
+/// Where a number stands: its group, what it is of, and its place in the group.
+fn place(name: &str) -> Option<(usize, &str, usize)> {
+    let mut found = None;
+    for (group, ends) in SHOWN.iter().enumerate() {
+        for (index, end) in ends.iter().enumerate() {
+            if let Some(of) = name.strip_suffix(end)
+                && (of.is_empty() || of.ends_with('_'))
+            {
+                found = Some((group, of, index));
+            }
+        }
+    }
+    found
+}
+
 /// Writes the figure's files, and the page over all figures in the folder.
 pub(super) fn keep(outcome: &Outcome, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let json = serde_json::to_string_pretty(outcome)?;
     fs::write(folder.join(format!("{}.json", outcome.name)), json + "\n")?;
-    plot::draw(outcome, &folder.join(format!("{}.svg", outcome.name)))?;
+    if !outcome.headline.is_empty() {
+        plot::draw(outcome, &folder.join(format!("{}.svg", outcome.name)))?;
+    }
     fs::write(folder.join("README.md"), page(&all(folder)?))?;
     Ok(())
 }
@@ -145,10 +223,13 @@ fn page(outcomes: &[Outcome]) -> String {
         let (pairs, seconds, name) = (outcome.rounds.len(), outcome.seconds, &outcome.name);
         write!(
             text,
-            "\n{}\n{pairs} rounds of {seconds} s.\n\n![{name}]({name}.svg)\n",
+            "\n{}\n{pairs} rounds of {seconds} s.\n",
             section(outcome)
         )
         .ok();
+        if !outcome.headline.is_empty() {
+            write!(text, "\n![{name}]({name}.svg)\n").ok();
+        }
     }
     text
 }
@@ -194,6 +275,31 @@ pub(super) fn number(value: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_stand_by_group_then_by_what_they_are_of() {
+        let mut names = [
+            "faults",
+            "tail_p99_ms",
+            "cold_cpu_s_per_gb",
+            "tail_p50_ms",
+            "alone_p99_ms",
+            "threads",
+            "disk_mb_per_s",
+        ];
+        names.sort_unstable_by_key(|name| place(name));
+        let expected = [
+            "threads",
+            "disk_mb_per_s",
+            "alone_p99_ms",
+            "tail_p50_ms",
+            "tail_p99_ms",
+            "faults",
+            "cold_cpu_s_per_gb",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(place("threads"), None);
+    }
 
     #[test]
     fn numbers_keep_the_digits_that_count() {

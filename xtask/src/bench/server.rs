@@ -1,7 +1,6 @@
 //! The servers that are measured: ours, Kafka in two settings, and the floor.
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::kafka::{Kafka, Ports};
 use super::places::Places;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+use gauge::SyncSource;
 
 const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
-const SCRAPE_LIMIT: Duration = Duration::from_secs(60);
 const LINES_SHOWN: usize = 5;
 const POLL: Duration = Duration::from_millis(20);
 
@@ -211,10 +210,10 @@ impl Server {
         format!("127.0.0.1:{}", self.ports[2])
     }
 
-    /// The arguments by which the load trusts it and logs in.
-    pub(super) fn login(&self) -> Result<Vec<String>> {
-        let (ca, login) = match self.kind {
-            Kind::Kafka | Kind::KafkaSynced => ("ca.pem", "bench:bench".to_owned()),
+    /// By what a client trusts it and logs in.
+    pub(super) fn login(&self) -> Result<Login> {
+        let (ca, user, password) = match self.kind {
+            Kind::Kafka | Kind::KafkaSynced => ("ca.pem", "bench", "bench".to_owned()),
             Kind::Floor => bail!("the floor speaks plaintext only"),
             Kind::Tidegate => {
                 let mut command = Command::new(&self.places.tidegate);
@@ -222,40 +221,31 @@ impl Server {
                 command.arg(self.folder.join("tidegate.toml"));
                 let output = command.output()?;
                 let text = String::from_utf8(output.stdout)?;
-                let string = format!("$ConnectionString:{}", text.trim());
-                ("data/tls/ca.pem", string)
+                let string = text.trim().to_owned();
+                ("data/tls/ca.pem", "$ConnectionString", string)
             }
         };
-        let ca = self.folder.join(ca).display().to_string();
-        Ok(["--ca".to_owned(), ca, "--login".to_owned(), login].to_vec())
+        Ok(Login {
+            ca: self.folder.join(ca).display().to_string(),
+            user: user.to_owned(),
+            password,
+        })
     }
 
-    /// Syncs so far, where the server counts them: ours in its metrics, the floor in its output.
-    pub(super) fn syncs(&self) -> Result<Option<u64>> {
-        if self.child.is_none() {
-            return Ok(None);
+    /// Who tells of the syncs, where the server runs and counts them: ours in its metrics, the floor
+    /// in its output.
+    pub(super) fn sync_source(&self) -> Option<SyncSource> {
+        self.child.as_ref()?;
+        match self.kind {
+            Kind::Kafka | Kind::KafkaSynced => None,
+            Kind::Tidegate => Some(SyncSource::Admin(self.admin())),
+            Kind::Floor => Some(SyncSource::Log(self.log())),
         }
-        let (text, name) = match self.kind {
-            Kind::Kafka | Kind::KafkaSynced => return Ok(None),
-            Kind::Tidegate => (self.scrape()?, "tidegate_sync_duration_seconds_count"),
-            Kind::Floor => (fs::read_to_string(self.log())?, "syncs"),
-        };
-        let line = text.lines().rfind(|line| line.starts_with(name));
-        let count = line.and_then(|line| line.rsplit(' ').next());
-        // The floor says nothing before its first.
-        Ok(Some(count.map_or(Ok(0), str::parse)?))
     }
 
     /// Tidegate's metrics.
     pub(super) fn scrape(&self) -> Result<String> {
-        let mut stream = TcpStream::connect(self.admin()).context("connect to the admin port")?;
-        stream.set_read_timeout(Some(SCRAPE_LIMIT))?;
-        let request = "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-        stream.write_all(request.as_bytes())?;
-        let mut reply = String::new();
-        stream.read_to_string(&mut reply)?;
-        ensure!(reply.starts_with("HTTP/1.1 200"), "/metrics: {reply}");
-        Ok(reply)
+        gauge::scrape(&self.admin()).context("scrape the admin port")
     }
 
     fn log(&self) -> PathBuf {
@@ -275,6 +265,13 @@ impl Server {
             end("server.log")
         )
     }
+}
+
+/// A certificate authority's file, and who logs in.
+pub(super) struct Login {
+    pub(super) ca: String,
+    pub(super) user: String,
+    pub(super) password: String,
 }
 
 impl Drop for Server {

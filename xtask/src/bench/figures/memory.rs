@@ -88,6 +88,7 @@ pub(super) fn resident(server: &Server) -> Result<Metrics> {
     let mib = |kib: u64| gauge::float(kib) / KIB_PER_MIB;
     metrics.set("rss_anon_mib", mib(sample.rss_anon_kib));
     metrics.set("rss_mib", mib(sample.rss_kib));
+    metrics.set("rss_peak_mib", mib(sample.rss_peak_kib));
     metrics.set("threads", gauge::float(sample.threads));
     metrics.set("descriptors", gauge::float(sample.descriptors));
     Ok(metrics)

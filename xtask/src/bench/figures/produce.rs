@@ -135,5 +135,6 @@ fn raw(
 fn java(setting: &Setting, kind: Kind) -> Result<Metrics> {
     let server = setting.start_with_topic(kind)?;
     // The class counts records, not seconds.
-    Client::java_producer(setting, &server, setting.records(300_000))?.run()
+    let records = setting.records(if setting.smoke { 30_000 } else { 300_000 });
+    Client::java_producer(setting, &server, "bench", records)?.run()
 }
