@@ -3,7 +3,7 @@
 //! | Asked | Blocks | By whom |
 //! |---|---|---|
 //! | append, trim, remove with a completion | no | anyone |
-//! | positions, size, read and time from memory | no | anyone |
+//! | watermarks, size, read and time from memory | no | anyone |
 //! | read, offset by time | no: the future moves off the worker | anyone |
 //! | retention, time of an offset, checkpoint, replay, close | yes | housekeeping, start and end |
 //!
@@ -20,20 +20,11 @@ use bytes::Bytes;
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 use storage::{
     AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, ReadError,
-    ReadOutcome, Snapshot, Stats, TimestampMatch,
+    ReadOutcome, Snapshot, Stats, TimestampMatch, Watermarks,
 };
 
 /// A read that may need the disk or the network.
 pub(crate) type Reading<T> = Pin<Box<dyn Future<Output = Result<T, ReadError>> + Send>>;
-
-/// Where a partition begins and ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct EnginePositions {
-    pub(crate) start: Offset,
-    /// The end of what is on stable storage: the high watermark.
-    pub(crate) durable_end: Offset,
-    pub(crate) next: Offset,
-}
 
 /// The storage under every partition of the process.
 pub(crate) trait Engine: Send + Sync + 'static {
@@ -48,7 +39,7 @@ pub(crate) trait Engine: Send + Sync + 'static {
         done: Box<dyn Completion>,
     ) -> Result<(), AppendError>;
 
-    fn positions(&self, id: LogId) -> Option<EnginePositions>;
+    fn watermarks(&self, id: LogId) -> Option<Watermarks>;
 
     /// Bytes that the partition holds.
     fn size(&self, id: LogId) -> u64;

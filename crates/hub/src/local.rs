@@ -6,11 +6,11 @@ use bytes::Bytes;
 use model::{LogId, Offset, Piece, Timestamp, batch::StampedBatch};
 use storage::{
     AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, Log, Options,
-    ReadError, ReadOutcome, Recovery, Snapshot, Stats, TimestampMatch,
+    ReadError, ReadOutcome, Recovery, Snapshot, Stats, TimestampMatch, Watermarks,
 };
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use crate::engine::{Engine, EnginePositions, Reading};
+use crate::engine::{Engine, Reading};
 
 /// Bytes of one step of a replay.
 const REPLAY_BYTES: usize = 1 << 20;
@@ -91,12 +91,8 @@ impl Engine for LocalEngine {
         self.log.append(id, batches, done)
     }
 
-    fn positions(&self, id: LogId) -> Option<EnginePositions> {
-        Some(EnginePositions {
-            start: self.log.start_offset(id)?,
-            durable_end: self.log.durable_end(id)?,
-            next: self.log.next_offset(id)?,
-        })
+    fn watermarks(&self, id: LogId) -> Option<Watermarks> {
+        self.log.watermarks(id)
     }
 
     fn size(&self, id: LogId) -> u64 {
@@ -185,12 +181,12 @@ impl Engine for LocalEngine {
         from: Offset,
         visit: &mut dyn FnMut(Bytes),
     ) -> Result<(), ReadError> {
-        let Some(positions) = self.positions(id) else {
+        let Some(watermarks) = self.watermarks(id) else {
             return Ok(());
         };
-        let mut from = from.max(positions.start);
-        while from < positions.durable_end {
-            let end = positions.durable_end;
+        let mut from = from.max(watermarks.start);
+        while from < watermarks.durable_end {
+            let end = watermarks.durable_end;
             let outcome = self.log.read(id, from, end, REPLAY_BYTES)?;
             if outcome.next <= from {
                 break;

@@ -10,12 +10,12 @@ mod snapshot;
 use std::sync::{Arc, Mutex};
 
 use model::{LeaderEpoch, LogId, Offset, PartitionIndex, Timestamp, batch::BatchHeader};
-use storage::{RecoveredPartition, producer::Producers};
+use storage::{RecoveredPartition, Watermarks, producer::Producers};
 
 pub(crate) use append::{AppendRules, StageTimes, Timing};
 
 use crate::{
-    engine::{Engine, EnginePositions},
+    engine::Engine,
     epochs::Epochs,
     offsets::EpochEnd,
     sync::lock,
@@ -83,8 +83,8 @@ impl Partition {
     }
 
     /// Where the partition begins and ends; all zero once it is deleted.
-    pub(crate) fn positions(&self) -> EnginePositions {
-        self.engine.positions(self.log).unwrap_or_default()
+    pub(crate) fn positions(&self) -> Watermarks {
+        self.engine.watermarks(self.log).unwrap_or_default()
     }
 
     /// The end of `asked`, for readers.

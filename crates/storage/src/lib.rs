@@ -40,7 +40,7 @@ pub use log::{Log, LookAhead};
 pub use options::{Options, SyncObserver, Synced};
 pub use outcome::{
     Completion, Damage, EntryTime, Lending, ReadOutcome, RecoveredPartition, Recovery, Snapshot,
-    State, Stats, TimestampMatch,
+    State, Stats, TimestampMatch, Watermarks,
 };
 pub use position::{ExtentSequence, Position};
 pub use verify::{

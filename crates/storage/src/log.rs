@@ -43,7 +43,7 @@ pub(crate) use self::{
 };
 use crate::{
     AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, OpenError, Options,
-    Position, ReadError, ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch,
+    Position, ReadError, ReadOutcome, Recovery, Snapshot, State, Stats, TimestampMatch, Watermarks,
     disk::{Disk, RealDisk},
     extent::{ExtentSet, Opened},
     locked::lock,
@@ -187,6 +187,18 @@ impl Log {
         let partition = self.core.partitions.find(id)?;
         let start = partition.lock().start;
         Some(start)
+    }
+
+    /// Where the partition begins and ends, in step with each other.
+    #[must_use]
+    pub fn watermarks(&self, id: LogId) -> Option<Watermarks> {
+        let partition = self.core.partitions.find(id)?;
+        let state = partition.lock();
+        Some(Watermarks {
+            start: state.start,
+            durable_end: partition.durable_end(),
+            next: state.next,
+        })
     }
 
     /// Bytes of the partition's live entries.

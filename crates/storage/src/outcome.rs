@@ -18,6 +18,17 @@ pub trait Completion: Send {
     fn durable(self: Box<Self>, result: Result<(), AppendError>);
 }
 
+/// Where a partition begins and ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Watermarks {
+    /// The first offset that is still there.
+    pub start: Offset,
+    /// The end of what is on stable storage: the high watermark.
+    pub durable_end: Offset,
+    /// Where the next batch goes.
+    pub next: Offset,
+}
+
 /// What `open` found.
 #[derive(Debug, Default)]
 pub struct Recovery {

@@ -13,10 +13,10 @@ use model::{
 };
 use storage::{
     AppendError, CheckpointError, CloseError, Completion, EntryTime, Lending, ReadError,
-    ReadOutcome, RecoveredPartition, Recovery, Snapshot, Stats, TimestampMatch,
+    ReadOutcome, RecoveredPartition, Recovery, Snapshot, Stats, TimestampMatch, Watermarks,
 };
 
-use super::{Engine, EnginePositions, Reading};
+use super::{Engine, Reading};
 use crate::sync::lock;
 
 /// Batches in memory, and a queue of what waits for the next sync.
@@ -179,10 +179,10 @@ impl Engine for MemoryEngine {
         Ok(())
     }
 
-    fn positions(&self, id: LogId) -> Option<EnginePositions> {
+    fn watermarks(&self, id: LogId) -> Option<Watermarks> {
         let state = lock(&self.state);
         let log = state.logs.get(&id)?;
-        Some(EnginePositions {
+        Some(Watermarks {
             start: log.start,
             durable_end: log.durable_end,
             next: log.next,

@@ -104,7 +104,7 @@ async fn a_hub_that_lost_its_data_cuts_and_checkpoints_nothing_and_refuses_appen
     changed.unwrap();
     let old = || built_at(Timestamp(1), BatchBuilder::default(), "old");
     let ends = |world: &World| {
-        let positions = world.engine.positions(world.send().partition.log).unwrap();
+        let positions = world.engine.watermarks(world.send().partition.log).unwrap();
         (positions.start.0, positions.next.0)
     };
     let sent = world.send().append(vec![old()], Acks::Durable).unwrap();

@@ -92,11 +92,14 @@ impl Core {
         self.counters
             .waiting_bytes
             .fetch_sub(synced.bytes, Ordering::Relaxed);
-        for item in items {
+        // All of it is visible before anybody hears of any: a reader who is woken finds it whole.
+        let take_effect = |item: UnsyncedItem| {
             self.take_effect(item.effect);
-            if let Some(done) = item.done {
-                done.durable(Ok(()));
-            }
+            item.done
+        };
+        let told: Vec<_> = items.into_iter().filter_map(take_effect).collect();
+        for done in told {
+            done.durable(Ok(()));
         }
         true
     }
