@@ -170,7 +170,11 @@ impl<I: Stream, S: Session> Connection<I, S> {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         loop {
             let now = clock::now().monotonic;
-            let mut progress = self.poll_replies(context, now);
+            let mut progress = false;
+            // All that are ready leave in one call.
+            while self.poll_replies(context, now) {
+                progress = true;
+            }
             progress |= match self.poll_write(context, now) {
                 Ok(progress) => progress,
                 Err(end) => return Poll::Ready(end),
