@@ -21,7 +21,7 @@ use crate::{SendPartition, records, watch::Broken};
 /// When the append is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Acks {
-    /// Nobody waits for the answer (acks=0).
+    /// Nobody waits for the answer.
     None,
     /// Once written: survives the process, not the machine (acks=1).
     Written,

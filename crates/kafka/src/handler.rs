@@ -97,6 +97,8 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Answer<R> {
     Ready(Answered<R>),
     Later(BoxFuture<'static, Answered<R>>),
+    /// As later, while what the request brought is on its way to the disk.
+    Queued(BoxFuture<'static, Answered<R>>),
 }
 
 /// What goes back to the client, and what happens to its connection.

@@ -63,6 +63,8 @@ pub enum Staged {
     Ready(Reply),
     /// Finishes in the background; its place among the connection's replies is taken already.
     Later(BoxFuture<'static, Reply>),
+    /// The same of a request whose bytes wait elsewhere until then, to be written.
+    Queued(BoxFuture<'static, Reply>),
     /// The client expects no reply and none is owed.
     Silent,
     /// The connection ends without a reply to this request, for this reason.

@@ -3,7 +3,7 @@
 use std::{cell::Cell, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use futures_util::future::select;
+use futures_util::future::{BoxFuture, select};
 use hub::{Access, observe::RequestResult};
 use model::Now;
 use wire::{
@@ -128,14 +128,8 @@ where
     route.access = Some(call.access.clone());
     match H::handle(call, request) {
         Answer::Ready(answered) => route.finish::<H::Request>(answered),
-        Answer::Later(later) => Staged::Later(Box::pin(async move {
-            match route.finish::<H::Request>(later.await) {
-                Staged::Ready(reply) => reply,
-                Staged::Later(delayed) => delayed.await,
-                Staged::Silent => Reply::default(),
-                Staged::Close(reason) => Reply::closing(reason),
-            }
-        })),
+        Answer::Later(answered) => Staged::Later(route.finish_later::<H::Request>(answered)),
+        Answer::Queued(answered) => Staged::Queued(route.finish_later::<H::Request>(answered)),
     }
 }
 
@@ -158,6 +152,20 @@ impl Route {
             correlation_id: frame.correlation_id,
             now,
         }
+    }
+
+    fn finish_later<R: Request<Response: ErrorCodes + Send + 'static>>(
+        self,
+        answered: BoxFuture<'static, Answered<R::Response>>,
+    ) -> BoxFuture<'static, Reply> {
+        Box::pin(async move {
+            match self.finish::<R>(answered.await) {
+                Staged::Ready(reply) => reply,
+                Staged::Later(delayed) | Staged::Queued(delayed) => delayed.await,
+                Staged::Silent => Reply::default(),
+                Staged::Close(reason) => Reply::closing(reason),
+            }
+        })
     }
 
     /// Turns an answer into bytes, counts it and applies its throttle.

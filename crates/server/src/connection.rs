@@ -86,7 +86,7 @@ pub(crate) struct Connection<I, S> {
 /// A request whose reply has a place in the order.
 struct Pending {
     reply: PendingReply,
-    /// The memory of the request, which its handling may still refer to.
+    /// The memory of the request, while it is in use.
     share: Option<Share>,
 }
 
@@ -314,7 +314,11 @@ impl<I: Stream, S: Session> Connection<I, S> {
 
     fn dispatch(&mut self, frame: Frame, now: Instant) {
         self.last_activity = now;
-        let Frame { bytes, share } = frame;
+        let Frame {
+            bytes,
+            trace,
+            share,
+        } = frame;
         let in_order = self.replies.is_empty() && self.held.is_none();
         let staged = self.session.dispatch(bytes, clock::now());
         self.decided = staged.decides();
@@ -327,7 +331,12 @@ impl<I: Stream, S: Session> Connection<I, S> {
             Staged::Silent => return,
             Staged::Ready(reply) if in_order => return self.take_reply(reply, now),
             Staged::Ready(reply) => (PendingReply::Ready(Some(reply)), None),
-            Staged::Later(future) => (PendingReply::Later(future), Some(share)),
+            // Whoever waits without holding on to its request keeps no memory from the others.
+            Staged::Later(future) => {
+                let share = (!trace.is_gone()).then_some(share);
+                (PendingReply::Later(future), share)
+            }
+            Staged::Queued(future) => (PendingReply::Later(future), Some(share)),
             Staged::Close(reason) => {
                 let reply = Reply {
                     close: Some(reason),

@@ -47,8 +47,12 @@ pub trait Session: Send + 'static {
 /// A request after its first stage.
 pub enum Staged {
     Ready(Reply),
-    /// Finishes in the background; its place among the replies is taken already.
+    /// Finishes in the background; its place among the replies is taken already. The request's
+    /// memory is others' as soon as nobody holds its bytes.
     Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+    /// The same of a request whose bytes were moved elsewhere until then, to be written: its memory
+    /// stays taken.
+    Queued(Pin<Box<dyn Future<Output = Reply> + Send>>),
     /// No reply is owed.
     Silent,
     /// The connection ends, for this reason, once the earlier replies are out.
@@ -60,7 +64,7 @@ impl Staged {
     pub(crate) const fn decides(&self) -> bool {
         match self {
             Self::Ready(reply) => reply.close.is_some(),
-            Self::Later(_) | Self::Silent => false,
+            Self::Later(_) | Self::Queued(_) | Self::Silent => false,
             Self::Close(_) => true,
         }
     }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use model::Now;
 use prometheus::{Histogram, HistogramOpts, HistogramVec};
 
@@ -161,13 +162,8 @@ impl Session for KafkaSession {
                 }
                 Staged::Ready(reply.into())
             }
-            kafka::Staged::Later(future) => Staged::Later(Box::pin(async move {
-                let reply = future.await;
-                if let Some(stages) = &stages {
-                    observe(&stages.complete, began);
-                }
-                reply.into()
-            })),
+            kafka::Staged::Later(future) => Staged::Later(complete(future, stages, began)),
+            kafka::Staged::Queued(future) => Staged::Queued(complete(future, stages, began)),
         }
     }
 
@@ -193,6 +189,21 @@ impl From<kafka::Reply> for Reply {
             close,
         }
     }
+}
+
+/// The reply of a request that finishes in the background.
+fn complete(
+    reply: BoxFuture<'static, kafka::Reply>,
+    stages: Option<Stages>,
+    began: Instant,
+) -> BoxFuture<'static, Reply> {
+    Box::pin(async move {
+        let reply = reply.await;
+        if let Some(stages) = &stages {
+            observe(&stages.complete, began);
+        }
+        reply.into()
+    })
 }
 
 fn observe(histogram: &Histogram, began: Instant) {

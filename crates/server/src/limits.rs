@@ -41,7 +41,7 @@ impl Default for Limits {
             connection_count_max: 20_000,
             connections_per_ip_max: None,
             requests_in_flight_max: 100,
-            incoming_bytes_max: 512 << 20,
+            incoming_bytes_max: 256 << 20,
             outgoing_bytes_max: 512 << 20,
             outgoing_bytes_per_connection_max: 1 << 20,
             socket_send_buffer_bytes: Some(256 << 10),

@@ -47,7 +47,7 @@ impl Default for Options {
             free_space_floor_bytes: 256 * MIB,
             descriptors_max: 256,
             indexes_max: 256,
-            queue_bytes_max: 256 * MIB,
+            queue_bytes_max: 384 * MIB,
             tail_cache_bytes: 32 * MIB,
             catch_up_bytes: 1024 * MIB,
             cold_reads_beside_writers: 1,

@@ -178,12 +178,23 @@ impl Settings {
         let root = Section::root(layers);
         let mut refusals = Refusals::default();
         let namespaces = namespaces::read(&root, &mut refusals);
+        let limits = limits::read(&root.section("limits"), &mut refusals);
+        let storage = storage(&root.section("storage"));
+        if storage.queue_bytes_max < limits.incoming_bytes_max {
+            refuse(
+                &root.section("storage"),
+                "queue_bytes_max",
+                "is smaller than limits.incoming_bytes_max",
+                "raise it, or events are refused where producers should wait",
+                &mut refusals,
+            );
+        }
         let settings = Self {
             log: log(&root.section("log")),
             admin: admin(&root.section("admin")),
-            storage: storage(&root.section("storage")),
+            storage,
             tls: tls(&root.section("tls"), &mut refusals),
-            limits: limits::read(&root.section("limits"), &mut refusals),
+            limits,
             listeners: listeners(&root, &namespaces, &mut refusals),
             namespaces,
         };

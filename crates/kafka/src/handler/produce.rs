@@ -3,7 +3,7 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 3 to 13; 0 to 2 are advertised too, because librdkafka compresses only where they are (KAFKA-18659), and refused |
-//! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
+//! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and so many of its requests at most wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
 //! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
 //! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1. A single record at fault is named only where its bytes are, not where a rule of the topic is broken |
 
@@ -17,7 +17,7 @@ use hub::{
     observe::RequestResult,
 };
 use kafka_protocol::messages::{
-    ProduceRequest, ProduceResponse,
+    ProduceRequest, ProduceResponse, TopicName as WireName,
     produce_request::{PartitionProduceData, TopicProduceData},
     produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
 };
@@ -51,10 +51,7 @@ impl Handler for Produce {
     fn handle(call: &Call<'_>, request: ProduceRequest) -> Answer<ProduceResponse> {
         let version = call.version;
         let mode = Mode::of(call, &request);
-        let acks = match mode {
-            Mode::Append(acks) => acks,
-            Mode::Refuse(..) => Acks::Durable,
-        };
+        let is_silent = request.acks == 0;
         let topics: Vec<StagedTopic> = request
             .topic_data
             .into_iter()
@@ -65,10 +62,10 @@ impl Handler for Produce {
         // Requests already on their way must not run ahead of a throttle that is known now.
         call.pause.set(wait);
         let throttle = Throttle::new(wait, version >= MUTED_FROM);
-        if acks == Acks::None {
+        if is_silent {
             return silent(topics, throttle);
         }
-        Answer::Later(Box::pin(async move {
+        Answer::Queued(Box::pin(async move {
             let mut responses = Vec::with_capacity(topics.len());
             for topic in topics {
                 responses.push(topic.finish(version).await);
@@ -88,7 +85,7 @@ fn silent(topics: Vec<StagedTopic>, throttle: Throttle) -> Answer<ProduceRespons
     if let Some(reason) = early {
         return Answer::Ready(silence().closing(reason).counted(RequestResult::UserError));
     }
-    Answer::Later(Box::pin(async move {
+    Answer::Queued(Box::pin(async move {
         for topic in topics {
             if let Some(reason) = topic.failure().await {
                 return silence()
@@ -109,9 +106,9 @@ enum Mode {
 impl Mode {
     fn of(call: &Call<'_>, request: &ProduceRequest) -> Self {
         let acks = match request.acks {
-            0 => Acks::None,
             1 => Acks::Written,
-            -1 => Acks::Durable,
+            // Nobody is told, but the connection is not read far ahead of the disk.
+            0 | -1 => Acks::Durable,
             _ => return Self::Refuse(ErrorCode::InvalidRequiredAcks, "acks must be -1, 0 or 1"),
         };
         if request.transactional_id.is_some() {
@@ -194,6 +191,8 @@ impl StagedTopic {
             (index, appending)
         });
         let partitions = partitions.collect();
+        // The reply names the topic; as the request has it, the name would keep all of the request.
+        data.name = WireName(text(data.name.as_str()));
         Self {
             topic: data,
             partitions,

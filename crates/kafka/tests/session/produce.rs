@@ -100,7 +100,9 @@ async fn acks_0_gets_no_reply_but_an_error_closes() {
     let mut client = world.connect();
     create(&mut client, "orders").await;
     let good = producing(0, "orders", &[(0, Some(batch(&["x"])))]);
-    let reply = settle(client.send(8, &good)).await;
+    let staged = client.send(8, &good);
+    assert!(matches!(staged, Staged::Queued(_)), "it waits for the disk");
+    let reply = settle(staged).await;
     assert!(reply.chunks.is_empty());
     assert_eq!(reply.close, None);
     let bad = producing(0, "orders", &[(9, Some(batch(&["x"])))]);
@@ -308,7 +310,7 @@ async fn above_the_units_new_clients_are_told_and_old_ones_wait() {
         assert_eq!(reply.mute.as_millis(), u128::try_from(told).unwrap());
     }
     assert!(told > 1_000, "{told}");
-    let Staged::Later(mut later) = client.send(5, &request) else {
+    let Staged::Queued(mut later) = client.send(5, &request) else {
         panic!("answered at once");
     };
     // The clock stands still, so however often it is looked at, an old client's reply waits.

@@ -2,21 +2,23 @@
 //! lying length costs nothing, and without a buffer while the connection is idle.
 
 use std::{
+    cmp::Ordering,
     future::Future,
     io,
-    mem::MaybeUninit,
+    mem::{self, MaybeUninit},
     pin::{Pin, pin},
     task::{Context, Poll, ready},
     time::Instant,
 };
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::{
     End, Session,
     budget::{Reserved, Share, Waiting},
     connection::Shared,
+    frame_memory::Trace,
     sniff,
 };
 
@@ -70,6 +72,7 @@ enum State {
 /// A whole frame, with the memory reserved for it.
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
+    pub(super) trace: Trace,
     pub(super) share: Share,
 }
 
@@ -131,16 +134,26 @@ impl Reader {
         }
     }
 
-    /// Begins the body with what has arrived of it already.
+    /// Begins the body with what has arrived of it already. No two frames share memory: whoever
+    /// holds a part of one would hold the other.
     fn take_ahead(&mut self, length: usize, share: Share, shared: &Shared) {
-        let rest = self.ahead.get(PREFIX_BYTES..).unwrap_or_default();
-        let arrived = rest.get(..length).unwrap_or(rest);
-        let trusted = self.largest.clamp(FIRST_PIECE_BYTES, TRUSTED_BYTES_MAX);
-        let mut body = shared.frames.take(length.min(trusted));
-        body.extend_from_slice(arrived);
-        let used = PREFIX_BYTES + arrived.len();
-        // What is left moves to memory of its own size; mostly it is nothing at all.
-        self.ahead = BytesMut::from(self.ahead.get(used..).unwrap_or_default());
+        let mut arrived = mem::take(&mut self.ahead);
+        arrived.advance(PREFIX_BYTES);
+        let body = match arrived.len().cmp(&length) {
+            Ordering::Equal => arrived,
+            Ordering::Greater => {
+                let body = BytesMut::from(arrived.get(..length).unwrap_or_default());
+                arrived.advance(length);
+                self.ahead = arrived;
+                body
+            }
+            Ordering::Less => {
+                let trusted = self.largest.clamp(FIRST_PIECE_BYTES, TRUSTED_BYTES_MAX);
+                let mut body = shared.frames.take(length.min(trusted));
+                body.extend_from_slice(&arrived);
+                body
+            }
+        };
         self.state = State::Body {
             length,
             body,
@@ -149,7 +162,7 @@ impl Reader {
     }
 
     fn finish(&mut self, shared: &Shared, now: Instant) -> Frame {
-        let State::Body { body, share, .. } = std::mem::take(&mut self.state) else {
+        let State::Body { body, share, .. } = mem::take(&mut self.state) else {
             unreachable!("only a body can be finished");
         };
         self.under_way = None;
@@ -157,8 +170,10 @@ impl Reader {
         if !self.ahead.is_empty() {
             self.restart_clock(now);
         }
+        let (bytes, trace) = shared.frames.finish(body);
         Frame {
-            bytes: shared.frames.finish(body),
+            bytes,
+            trace,
             share,
         }
     }

@@ -139,6 +139,17 @@ fn key_material_never_appears_in_a_refusal_or_in_show() {
 }
 
 #[test]
+fn a_queue_that_takes_less_than_may_come_in_is_refused() {
+    let text = refusal("[storage]\nqueue_bytes_max = \"100MiB\"\n");
+    assert!(text.contains("storage.queue_bytes_max"), "{text}");
+    assert!(text.contains("limits.incoming_bytes_max"), "{text}");
+    let both =
+        "[storage]\nqueue_bytes_max = \"128MiB\"\n[limits]\nincoming_bytes_max = \"128MiB\"\n";
+    let (_dir, sources) = file(both);
+    Settings::load(&sources).unwrap();
+}
+
+#[test]
 fn flags_lie_over_the_environment_over_the_file_over_defaults() {
     let (_dir, mut sources) = file(
         "[storage]\ndata_dir = \"from-file\"\nfree_space_min = \"1GiB\"\ndescriptors_max = 64\n",

@@ -15,9 +15,6 @@ const WARM_UP_S: f64 = 1.0;
 /// Records that Java's class sends for each second measured.
 const JAVA_RECORDS: u32 = 100_000;
 const JAVA_RECORDS_SMOKE: u32 = 30_000;
-/// Of the cell with acks 0 in a smoke run: who waits for no answer outruns a slow disk in the end, and
-/// is cut off, which is a fault.
-const UNANSWERED_RATE_SMOKE: u32 = 50_000;
 /// Below it a topic takes a batch without being told to.
 const BATCH_BYTES_DEFAULT: u32 = 1_000_000;
 /// From so many connections on each has one request under way, so that memory is not the measure.
@@ -213,9 +210,6 @@ impl Cell {
         if self.record_bytes > BATCH_BYTES_DEFAULT {
             let most = self.record_bytes + BATCH_BYTES_DEFAULT;
             client = client.set("--config", format!("max.message.bytes={most}"));
-        }
-        if setting.smoke && self.acks == 0 {
-            client = client.set("--rate", UNANSWERED_RATE_SMOKE);
         }
         if self.is_idempotent {
             client = client.flag("--idempotent");

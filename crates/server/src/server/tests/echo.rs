@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `e` | the frame comes back at once |
 //! | `l` | it comes back when the test opens the gate |
+//! | `w` | a byte comes back when the test opens the gate |
 //! | `n` | no reply is owed |
 //! | `m` | it comes back, and the connection is muted for 50 ms |
 //! | `b` | 256 KiB come back |
@@ -94,6 +95,7 @@ impl Session for EchoSession {
         let reply = reply(frame.clone());
         match frame.first() {
             Some(b'l') => self.later(reply),
+            Some(b'w') => self.later(self::reply(Bytes::from_static(b"w"))),
             Some(b'n') => Staged::Silent,
             Some(b'm') => Staged::Ready(Reply {
                 mute: MUTE,

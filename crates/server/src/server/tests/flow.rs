@@ -147,6 +147,33 @@ async fn memory_for_frames_is_shared_and_comes_back() {
 }
 
 #[tokio::test]
+async fn requests_that_wait_without_their_frames_keep_no_memory_from_others() {
+    let world = World::plain(Limits {
+        incoming_bytes_max: FRAME_BYTES_MAX,
+        ..Limits::default()
+    });
+    let mut waiting = world.connect().await;
+    let large = vec![b'w'; FRAME_BYTES_MAX / 2];
+    for _ in 0..3 {
+        send(&mut waiting, &large).await;
+    }
+    world.echo.dispatched(3).await;
+    world.assert_serves().await;
+    // Who waits with what it holds does.
+    let mut holding = world.connect().await;
+    send(&mut holding, &vec![b'l'; FRAME_BYTES_MAX / 2]).await;
+    send(&mut holding, &large).await;
+    world.assert_serves().await;
+    assert_eq!(world.echo.dispatched.borrow().len(), 6);
+    world.echo.gate.add_permits(5);
+    for _ in 0..3 {
+        assert_eq!(receive(&mut waiting).await, b"w");
+    }
+    assert_eq!(receive(&mut holding).await.len(), FRAME_BYTES_MAX / 2);
+    assert_eq!(receive(&mut holding).await, b"w");
+}
+
+#[tokio::test]
 async fn slow_readers_hold_up_neither_producers_nor_each_other_for_ever() {
     let world = World::plain(Limits {
         outgoing_bytes_max: 4 * BIG_REPLY_BYTES,

@@ -100,9 +100,10 @@ pub(super) const STORAGE: Table = Table {
         literal(
             "queue_bytes_max",
             Kind::Size,
-            "\"256MiB\"",
+            "\"384MiB\"",
             START,
-            "Bytes written and not yet durable, at most.",
+            "Bytes appended and not yet durable, at most; more are refused. Not less than \
+             `limits.incoming_bytes_max`, which holds producers back before that.",
         ),
         literal(
             "tail_cache_bytes",

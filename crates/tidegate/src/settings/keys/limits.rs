@@ -207,9 +207,10 @@ pub(super) const LIMITS: Table = Table {
         literal(
             "incoming_bytes_max",
             Kind::Size,
-            "\"512MiB\"",
+            "\"256MiB\"",
             START,
-            "Memory for requests being read and handled; when it is used up, sockets wait.",
+            "Memory for requests being read and handled, until what they brought is on the disk; \
+             when it is used up, sockets wait.",
         ),
         literal(
             "outgoing_bytes_max",
