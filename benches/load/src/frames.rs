@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind};
 
+use crate::buffer::Buffer;
+
 /// Room made at least for a read.
 const READ_BYTES_MIN: usize = 16 << 10;
 /// The largest frame a peer may announce: a mistake in framing must not take all memory.
@@ -11,9 +13,7 @@ const LENGTH_BYTES: usize = 4;
 /// A buffer that bytes are read into and frames are taken from, without copying them.
 #[derive(Debug, Default)]
 pub struct Frames {
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    buffer: Buffer,
 }
 
 impl Frames {
@@ -26,14 +26,13 @@ impl Frames {
         read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     ) -> io::Result<Filled> {
         let missing = match self.frame_bytes()? {
-            Some(frame) => (LENGTH_BYTES + frame).saturating_sub(self.end - self.start),
+            Some(frame) => (LENGTH_BYTES + frame).saturating_sub(self.buffer.held().len()),
             None => 0,
         };
-        self.make_room(missing.max(READ_BYTES_MIN));
-        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let room = self.buffer.room(missing.max(READ_BYTES_MIN));
         let offered = room.len();
         let count = read(room)?;
-        self.end += count;
+        self.buffer.add(count);
         Ok(Filled {
             count,
             full: count == offered,
@@ -48,37 +47,20 @@ impl Frames {
         let Some(bytes) = self.frame_bytes()? else {
             return Ok(None);
         };
-        let begin = self.start + LENGTH_BYTES;
-        let end = begin + bytes;
-        if end > self.end {
+        let whole = LENGTH_BYTES + bytes;
+        if whole > self.buffer.held().len() {
             return Ok(None);
         }
-        self.start = end;
-        Ok(self.buffer.get_mut(begin..end))
+        Ok(self.buffer.take(whole).get_mut(LENGTH_BYTES..))
     }
 
     fn frame_bytes(&self) -> io::Result<Option<usize>> {
-        let held = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let Some(prefix) = held.first_chunk::<LENGTH_BYTES>() else {
+        let Some(prefix) = self.buffer.held().first_chunk::<LENGTH_BYTES>() else {
             return Ok(None);
         };
         match usize::try_from(i32::from_be_bytes(*prefix)) {
             Ok(bytes) if bytes <= FRAME_BYTES_MAX => Ok(Some(bytes)),
             _ => Err(io::Error::new(ErrorKind::InvalidData, "frame length")),
-        }
-    }
-
-    fn make_room(&mut self, wanted: usize) {
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
-        if self.buffer.len() - self.end >= wanted {
-            return;
-        }
-        self.buffer.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        if self.buffer.len() - self.end < wanted {
-            self.buffer.resize(self.end + wanted, 0);
         }
     }
 }

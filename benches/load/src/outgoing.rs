@@ -27,7 +27,9 @@ impl Outgoing {
     /// Adds bytes without copying them.
     pub(crate) fn share(&mut self, bytes: Bytes) {
         self.settle();
-        self.chunks.push_back(bytes);
+        if !bytes.is_empty() {
+            self.chunks.push_back(bytes);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -37,13 +39,13 @@ impl Outgoing {
     /// Gives the bytes to `write` until none is left or it takes no more.
     pub(crate) fn drain(
         &mut self,
-        mut write: impl FnMut(&[IoSlice<'_>]) -> io::Result<usize>,
+        mut write: impl FnMut(&mut [IoSlice<'_>]) -> io::Result<usize>,
     ) -> io::Result<()> {
         self.settle();
         while !self.chunks.is_empty() {
             let chunks = self.chunks.iter().take(SLICES_MAX);
-            let slices: Vec<IoSlice<'_>> = chunks.map(|chunk| IoSlice::new(chunk)).collect();
-            let count = write(&slices)?;
+            let mut slices: Vec<IoSlice<'_>> = chunks.map(|chunk| IoSlice::new(chunk)).collect();
+            let count = write(&mut slices)?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

@@ -1,6 +1,8 @@
 //! A connection's bytes: a socket, plain or under TLS, first blocking while it is set up and then
 //! ready for the loop.
 
+mod session;
+
 use std::fs;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -10,12 +12,10 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, RootCertStore};
 
 use crate::outgoing::Outgoing;
-
-/// Bytes handed to TLS before the socket must take some.
-const TLS_BUFFER_BYTES: usize = 256 << 10;
+use session::Session;
 
 /// How to reach the broker.
 #[derive(Clone, Debug)]
@@ -35,23 +35,16 @@ impl Address {
     }
 
     pub(crate) fn connect(&self) -> io::Result<Transport> {
-        let socket = TcpStream::connect(&self.server)?;
+        let mut socket = TcpStream::connect(&self.server)?;
         socket.set_nodelay(true)?;
-        let Some(config) = &self.tls else {
-            return Ok(Transport {
-                socket,
-                session: None,
-            });
-        };
-        let host = self.server.rsplit_once(':').map_or("", |(host, _)| host);
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let mut session =
-            ClientConnection::new(Arc::clone(config), name).map_err(io::Error::other)?;
-        session.set_buffer_limit(Some(TLS_BUFFER_BYTES));
-        Ok(Transport {
-            socket,
-            session: Some(Box::new(session)),
-        })
+        let mut session = None;
+        if let Some(config) = &self.tls {
+            let host = self.server.rsplit_once(':').map_or("", |(host, _)| host);
+            let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+            let opened = Session::open(Arc::clone(config), name, &mut socket)?;
+            session = Some(Box::new(opened));
+        }
+        Ok(Transport { socket, session })
     }
 }
 
@@ -70,7 +63,7 @@ fn tls_config(ca: &Path) -> Result<ClientConfig> {
 
 pub(crate) struct Transport {
     socket: TcpStream,
-    session: Option<Box<ClientConnection>>,
+    session: Option<Box<Session>>,
 }
 
 impl AsFd for Transport {
@@ -85,15 +78,11 @@ impl Transport {
         self.socket.set_nonblocking(true)
     }
 
-    pub(crate) fn is_plain(&self) -> bool {
-        self.session.is_none()
-    }
-
     /// Sends what waits; true if all of it has gone.
     pub(crate) fn send(&mut self, out: &mut Outgoing) -> io::Result<bool> {
         let sent = match &mut self.session {
             None => out.drain(|slices| self.socket.write_vectored(slices)),
-            Some(session) => send_tls(session, &mut self.socket, out),
+            Some(session) => session.send(&mut self.socket, out),
         };
         match sent {
             Ok(()) => Ok(true),
@@ -102,23 +91,12 @@ impl Transport {
         }
     }
 
-    /// One read; [`ErrorKind::WouldBlock`] when there is nothing yet.
+    /// Some of what has come; [`ErrorKind::WouldBlock`] when that is nothing. Where room is left,
+    /// whatever else has come is still in the socket, which says so.
     pub(crate) fn receive(&mut self, room: &mut [u8]) -> io::Result<usize> {
-        let Some(session) = &mut self.session else {
-            return not_the_end(self.socket.read(room)?);
-        };
-        loop {
-            match session.reader().read(room) {
-                Ok(count) => return not_the_end(count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-            not_the_end(session.read_tls(&mut self.socket)?)?;
-            session.process_new_packets().map_err(io::Error::other)?;
-            // Key updates and the handshake answer at once.
-            while session.wants_write() {
-                session.write_tls(&mut self.socket)?;
-            }
+        match &mut self.session {
+            None => not_the_end(self.socket.read(room)?),
+            Some(session) => session.receive(&mut self.socket, room),
         }
     }
 
@@ -143,29 +121,6 @@ impl Transport {
         }
         Ok(())
     }
-}
-
-fn send_tls(
-    session: &mut ClientConnection,
-    socket: &mut TcpStream,
-    out: &mut Outgoing,
-) -> io::Result<()> {
-    // The blocking handshake of a new connection takes its turns here.
-    while session.is_handshaking() {
-        session.complete_io(socket)?;
-    }
-    let flush = |session: &mut ClientConnection, socket: &mut TcpStream| -> io::Result<()> {
-        while session.wants_write() {
-            session.write_tls(socket)?;
-        }
-        Ok(())
-    };
-    // What the session has taken is gone from `out`: nothing may fail between the two.
-    out.drain(|slices| {
-        flush(session, socket)?;
-        session.writer().write_vectored(slices)
-    })?;
-    flush(session, socket)
 }
 
 fn not_the_end(count: usize) -> io::Result<usize> {

@@ -62,7 +62,7 @@ impl Connection {
                     Role::Idle => tally.fault("an answer to an idle connection".to_owned()),
                 }
             }
-            if !filled.full && self.transport.is_plain() {
+            if !filled.full {
                 return Ok(());
             }
         }
