@@ -1,6 +1,7 @@
 //! The architecture's invariants as tests: what must be absent is looked for, with the remedy in
 //! the message. `docs/architecture.md` lists them.
 
+mod documents;
 mod edges;
 mod places;
 mod shipped;
