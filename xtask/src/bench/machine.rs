@@ -41,7 +41,9 @@ impl Machine {
         let model = cpu.lines().find_map(|line| line.strip_prefix("model name"));
         let model = model.map_or("unknown", |text| text.trim_start_matches(['\t', ' ', ':']));
         let data = data.display().to_string();
-        let dirty = ask("git", &["status", "--porcelain"]);
+        // What was measured before is no change of what is measured.
+        let dirty = ["status", "--porcelain", "--", ".", ":!benches/results"];
+        let dirty = ask("git", &dirty);
         let mut commit = ask("git", &["rev-parse", "--short=12", "HEAD"]);
         if !dirty.is_empty() {
             commit.push_str(" and changes");
