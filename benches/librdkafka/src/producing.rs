@@ -28,7 +28,7 @@ const EVENTS_PER_LOOK: usize = 16;
 /// core: below a millisecond it asks again and again.
 const NAP: Duration = Duration::from_millis(1);
 const FLUSH_LIMIT: Duration = Duration::from_secs(60);
-/// Acknowledgements come many at a time: the clock is read for one in so many.
+/// At full speed acknowledgements come many at a time: the clock is read for one in so many.
 const RECORDS_BETWEEN_CLOCK_READS: u64 = 16;
 /// Of a value, where the time stands at which it was meant to be sent.
 const STAMP_BYTES: usize = 8;
@@ -47,6 +47,7 @@ struct Told {
     measured: u64,
     /// When the last few came.
     now_ns: u64,
+    clock_read_every: u64,
     latencies: Histogram<u64>,
     faults: BTreeMap<String, u64>,
 }
@@ -64,9 +65,7 @@ impl ProducerContext for Deliveries {
         };
         match result {
             Ok(_) => {
-                if told
-                    .acknowledged
-                    .is_multiple_of(RECORDS_BETWEEN_CLOCK_READS)
+                if told.acknowledged.is_multiple_of(told.clock_read_every)
                 {
                     told.now_ns = nanos(self.clock);
                 }
@@ -106,6 +105,9 @@ pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
             acknowledged: 0,
             measured: 0,
             now_ns: 0,
+            clock_read_every: options
+                .rate
+                .map_or(RECORDS_BETWEEN_CLOCK_READS, |_| 1),
             latencies: latency::histogram(),
             faults: BTreeMap::new(),
         }),

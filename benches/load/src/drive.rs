@@ -362,6 +362,8 @@ impl<'a> Crew<'a> {
             }
             Mode::Idle => true,
             _ if self.run.is_behind() => false,
+            // Nobody answers: a thread ends when all that it has is with the system.
+            Mode::Produce if options.acks == 0 => self.threads.iter().all(JoinHandle::is_finished),
             Mode::EndToEnd => {
                 answered == counts.sent_records && counts.fetched_records >= counts.produced_records
             }

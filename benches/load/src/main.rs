@@ -15,6 +15,7 @@
 mod answer;
 mod consuming;
 mod control;
+mod crypto;
 mod drive;
 mod losses;
 mod options;
@@ -46,12 +47,11 @@ fn main() -> Result<()> {
             maximum: most,
         },
     )?;
-    if options.mode == Mode::Start {
-        let report = start::start(&options)?;
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    } else {
-        let report = drive::drive(&options)?;
-        println!("{}", serde_json::to_string_pretty(&report)?);
-    }
+    let report = match options.mode {
+        Mode::Start => serde_json::to_string_pretty(&start::start(&options)?),
+        Mode::Crypto => serde_json::to_string_pretty(&crypto::measure(&options)?),
+        _ => serde_json::to_string_pretty(&drive::drive(&options)?),
+    };
+    println!("{}", report?);
     Ok(())
 }

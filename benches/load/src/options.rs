@@ -123,6 +123,8 @@ pub(crate) enum Mode {
     Start,
     /// Make the topic and nothing else.
     Create,
+    /// Encrypt and decrypt, with no broker: what TLS costs at least.
+    Crypto,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

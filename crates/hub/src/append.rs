@@ -170,6 +170,6 @@ impl SendPartition {
     /// The first offset that is there: for error replies that carry it.
     #[must_use]
     pub fn log_start_offset(&self) -> Offset {
-        self.partition.positions().start
+        self.partition.watermarks().start
     }
 }

@@ -240,7 +240,7 @@ impl Fetch<'_> {
         is_first: bool,
     ) -> Result<(FetchedPartition, (u64, u64)), FetchFailure> {
         let partition = &*asked.partition.partition;
-        let positions = partition.positions();
+        let positions = partition.watermarks();
         let failed = |error| FetchFailure {
             error,
             high_watermark: positions.durable_end,

@@ -121,7 +121,7 @@ impl Core {
     }
 
     fn retain_partition(&self, partition: &Partition, settings: &TopicSettings, now: Timestamp) {
-        let positions = partition.positions();
+        let positions = partition.watermarks();
         if !settings.deletes || positions.start == positions.durable_end {
             return;
         }

@@ -94,7 +94,7 @@ impl InternalLog {
 
     /// The position after all that was appended: what a reader of the live state depends on.
     pub(crate) fn position(&self) -> Offset {
-        self.partition.positions().next
+        self.partition.watermarks().next
     }
 
     /// Completes when all before `position` is durable.
@@ -130,7 +130,7 @@ impl InternalLog {
             return;
         };
         let Partition { engine, log, .. } = &*self.partition;
-        if self.partition.positions().durable_end >= end {
+        if self.partition.watermarks().durable_end >= end {
             growth.trim_when_durable = None;
             engine.trim(*log, start, Box::new(LogFailure("trim internal log")));
         }

@@ -211,7 +211,7 @@ fn lag(
     committed: Offset,
 ) -> Option<Lag> {
     let partition = namespace.topic_named(topic)?.partition(index)?;
-    let positions = partition.positions();
+    let positions = partition.watermarks();
     let from = committed.max(positions.start);
     let records = positions.durable_end.0.saturating_sub(from.0);
     Some(Lag {

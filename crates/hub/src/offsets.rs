@@ -84,7 +84,7 @@ impl EpochEnd {
 impl ListenPartition {
     #[must_use]
     pub fn positions(&self) -> Positions {
-        let positions = self.partition.positions();
+        let positions = self.partition.watermarks();
         Positions {
             log_start_offset: positions.start,
             high_watermark: positions.durable_end,
@@ -125,7 +125,7 @@ impl ListenPartition {
             return Err(OffsetError::TopicDeleted);
         }
         let Partition { engine, log, .. } = &*self.partition;
-        let positions = self.partition.positions();
+        let positions = self.partition.watermarks();
         let at = |offset| OffsetAt {
             offset,
             timestamp: Timestamp::NONE,

@@ -83,13 +83,13 @@ impl Partition {
     }
 
     /// Where the partition begins and ends; all zero once it is deleted.
-    pub(crate) fn positions(&self) -> Watermarks {
+    pub(crate) fn watermarks(&self) -> Watermarks {
         self.engine.watermarks(self.log).unwrap_or_default()
     }
 
     /// The end of `asked`, for readers.
     pub(crate) fn epoch_end(&self, asked: LeaderEpoch) -> EpochEnd {
-        let end = self.positions().durable_end;
+        let end = self.watermarks().durable_end;
         lock(&self.state).epochs.end_of(asked, self.epoch, end)
     }
 
@@ -105,11 +105,11 @@ impl Partition {
 
     /// Completes when the watermark has reached `offset`.
     pub(crate) async fn durable(&self, offset: Offset) -> Result<(), Broken> {
-        if self.positions().durable_end >= offset {
+        if self.watermarks().durable_end >= offset {
             return Ok(());
         }
         let wait = self.watch.until(offset);
-        if self.positions().durable_end >= offset {
+        if self.watermarks().durable_end >= offset {
             return Ok(());
         }
         wait.await.unwrap_or(Err(Broken::ShuttingDown))

@@ -81,7 +81,7 @@ impl Core {
             return;
         }
         for partition in partitions.iter() {
-            let positions = partition.positions();
+            let positions = partition.watermarks();
             observer.partition(&PartitionObservation {
                 namespace,
                 topic: &topic.name,

@@ -97,7 +97,7 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Answer<R> {
     Ready(Answered<R>),
     Later(BoxFuture<'static, Answered<R>>),
-    /// As later, while what the request brought is on its way to the disk.
+    /// As later, while what the request brought waits in the log's queue.
     Queued(BoxFuture<'static, Answered<R>>),
 }
 
@@ -107,6 +107,8 @@ pub(crate) struct Answered<R> {
     pub(crate) throttle: Throttle,
     /// How the request counts in the metrics, where the message's error codes do not tell it.
     pub(crate) result: Option<RequestResult>,
+    /// It was counted when it came.
+    pub(crate) is_counted: bool,
     /// Why the connection ends after this reply, if it does.
     pub(crate) close: Option<String>,
 }
@@ -157,6 +159,7 @@ impl<R> Answered<R> {
             content,
             throttle: Throttle::None,
             result: None,
+            is_counted: false,
             close: None,
         }
     }
@@ -168,6 +171,12 @@ impl<R> Answered<R> {
 
     pub(crate) const fn counted(mut self, result: RequestResult) -> Self {
         self.result = Some(result);
+        self
+    }
+
+    /// For a request that nobody may be there for in the end.
+    pub(crate) const fn counted_before(mut self) -> Self {
+        self.is_counted = true;
         self
     }
 

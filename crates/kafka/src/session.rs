@@ -63,7 +63,8 @@ pub enum Staged {
     Ready(Reply),
     /// Finishes in the background; its place among the connection's replies is taken already.
     Later(BoxFuture<'static, Reply>),
-    /// The same of a request whose bytes wait elsewhere until then, to be written.
+    /// As later, but the request's bytes were copied into the log's queue: its memory counts until the
+    /// reply.
     Queued(BoxFuture<'static, Reply>),
     /// The client expects no reply and none is owed.
     Silent,

@@ -174,9 +174,10 @@ impl Route {
             content,
             throttle,
             result,
+            is_counted,
             close,
         } = answered;
-        if let Some(access) = &self.access {
+        if let Some(access) = self.access.as_ref().filter(|_| !is_counted) {
             let result = result.unwrap_or_else(|| match &content {
                 Content::Message(message) => outcome::of_reply(message),
                 Content::Chunks(_) | Content::Silent => RequestResult::Success,

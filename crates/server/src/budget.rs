@@ -71,6 +71,16 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Moves a share to the lane of large ones, if there is room: what is held for long must not keep
+    /// small requests out.
+    pub(crate) fn make_large(&self, share: Share) -> Share {
+        let count = u32::try_from(share.num_permits()).unwrap_or(u32::MAX);
+        let large = Arc::clone(&self.large.semaphore);
+        large.try_acquire_many_owned(count).unwrap_or(share)
+    }
+}
+
 impl Lane {
     fn new(bytes: usize) -> Self {
         let bytes = u32::try_from(bytes.clamp(1, Semaphore::MAX_PERMITS)).unwrap_or(u32::MAX);
@@ -95,5 +105,21 @@ mod tests {
         assert!(matches!(pool.reserve(100), Reserved::Now(_)));
         drop(all);
         assert!(matches!(pool.reserve(1 << 20), Reserved::Now(_)));
+    }
+
+    #[test]
+    fn small_shares_that_are_held_for_long_leave_their_lane() {
+        let pool = Pool::new(80_000);
+        let mut held = Vec::new();
+        // Seven find room among the large ones, the eighth stays.
+        for _ in 0..8 {
+            let Reserved::Now(share) = pool.reserve(10_000) else {
+                panic!("the small lane has room for one");
+            };
+            held.push(pool.make_large(share));
+        }
+        assert!(matches!(pool.reserve(100), Reserved::Later(_)));
+        held.pop();
+        assert!(matches!(pool.reserve(100), Reserved::Now(_)));
     }
 }

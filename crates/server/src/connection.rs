@@ -336,7 +336,10 @@ impl<I: Stream, S: Session> Connection<I, S> {
                 let share = (!trace.is_gone()).then_some(share);
                 (PendingReply::Later(future), share)
             }
-            Staged::Queued(future) => (PendingReply::Later(future), Some(share)),
+            Staged::Queued(future) => {
+                let share = self.shared.incoming.make_large(share);
+                (PendingReply::Later(future), Some(share))
+            }
             Staged::Close(reason) => {
                 let reply = Reply {
                     close: Some(reason),

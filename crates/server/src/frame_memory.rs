@@ -16,6 +16,8 @@ const BYTES_MIN: usize = 64 * 1024;
 const BYTES_MAX: usize = 2 << 20;
 /// Buffers that are kept; what comes back then goes.
 const COUNT_MAX: usize = 16;
+/// A frame takes no buffer that is longer than so many times what it needs.
+const CAPACITY_PER_BYTE_MAX: usize = 4;
 /// What was not used for one to two of these is given back.
 const UNUSED: Duration = Duration::from_secs(1);
 
@@ -61,7 +63,9 @@ impl FrameMemory {
     pub(crate) fn take(&self, bytes: usize) -> BytesMut {
         if bytes >= BYTES_MIN {
             let mut free = self.0.free();
-            let fits = |free: &Free| free.buffer.capacity() >= bytes;
+            // No more than what the frame's share of memory is meant for.
+            let most = bytes.saturating_mul(CAPACITY_PER_BYTE_MAX);
+            let fits = |free: &Free| (bytes..=most).contains(&free.buffer.capacity());
             if let Some(index) = free.iter().rposition(fits) {
                 return free.remove(index).buffer;
             }

@@ -50,8 +50,7 @@ pub enum Staged {
     /// Finishes in the background; its place among the replies is taken already. The request's
     /// memory is others' as soon as nobody holds its bytes.
     Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
-    /// The same of a request whose bytes were moved elsewhere until then, to be written: its memory
-    /// stays taken.
+    /// As later, but the request's bytes were copied into a queue: its memory counts until the reply.
     Queued(Pin<Box<dyn Future<Output = Reply> + Send>>),
     /// No reply is owed.
     Silent,

@@ -180,11 +180,11 @@ impl Settings {
         let namespaces = namespaces::read(&root, &mut refusals);
         let limits = limits::read(&root.section("limits"), &mut refusals);
         let storage = storage(&root.section("storage"));
-        if storage.queue_bytes_max < limits.incoming_bytes_max {
+        if storage.queue_bytes_max < limits.incoming_bytes_max.saturating_mul(3) / 2 {
             refuse(
                 &root.section("storage"),
                 "queue_bytes_max",
-                "is smaller than limits.incoming_bytes_max",
+                "is less than one and a half times limits.incoming_bytes_max",
                 "raise it, or events are refused where producers should wait",
                 &mut refusals,
             );

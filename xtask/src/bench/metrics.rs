@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Metrics(BTreeMap<String, f64>);
 
 /// What a report of `load` holds, as a JSON pointer, and the name it has here.
-const TAKEN: [(&str, &str); 30] = [
+const TAKEN: [(&str, &str); 32] = [
     ("/seconds", "seconds"),
     ("/records_per_s", "records_per_s"),
     ("/mb_per_s", "mb_per_s"),
@@ -45,6 +45,9 @@ const TAKEN: [(&str, &str); 30] = [
     ("/rss_anon_mib", "rss_anon_mib"),
     ("/rss_mib", "rss_mib"),
     ("/rss_peak_mib", "rss_peak_mib"),
+    // Of mode crypto.
+    ("/seal_s_per_gb", "seal_s_per_gb"),
+    ("/open_s_per_gb", "open_s_per_gb"),
 ];
 
 /// What is told of each kind of latency.

@@ -82,9 +82,10 @@ impl Outcome {
         runs.flat_map(Metrics::iter).map(|(name, _)| name).collect()
     }
 
-    /// A server's numbers of one name, over all rounds.
+    /// A server's numbers of one name, over all rounds without faults of it; its faults over all.
     pub(super) fn spread(&self, server: &str, metric: &str) -> Option<Spread> {
-        let value = |round: &Round| round.get(server)?.value(metric);
+        let counts = |run: &&Metrics| metric == FAULTS || is_sound(run);
+        let value = |round: &Round| round.get(server).filter(counts)?.value(metric);
         Spread::of(self.rounds.iter().filter_map(value).collect())
     }
 
@@ -101,6 +102,9 @@ impl Outcome {
             let Some((ours, theirs)) = pair else {
                 continue;
             };
+            if !is_sound(ours) || !is_sound(theirs) {
+                continue;
+            }
             for (metric, value) in ours.iter() {
                 let theirs = theirs.value(metric).filter(|theirs| *theirs > 0.0);
                 let ratio = theirs.map(|theirs| value / theirs);
@@ -134,4 +138,11 @@ impl Outcome {
             holds: measured.map(|spread| goal.bound.holds(spread.median)),
         }
     }
+}
+
+const FAULTS: &str = "faults";
+
+/// Whether nothing went wrong in a run: what one with faults measured proves nothing.
+fn is_sound(run: &Metrics) -> bool {
+    run.value(FAULTS).unwrap_or(0.0) == 0.0
 }

@@ -49,18 +49,23 @@ fn the_table_of_steps_has_the_counts_of_the_baseline() {
 #[test]
 fn the_files_that_documents_show_are_there() {
     let mut offences = Vec::new();
-    for name in sources::names_in("docs") {
-        let path = format!("docs/{name}");
-        let Ok(text) = fs::read_to_string(sources::root().join(&path)) else {
-            continue;
-        };
-        for target in text.split("](").skip(1) {
-            let target = target.split([')', '#']).next().unwrap_or_default();
-            let is_here = target.is_empty() || target.contains("://");
-            if !is_here && !sources::root().join("docs").join(target).exists() {
-                offences.push(format!("{path}: {target} is not there"));
+    for folder in ["docs", "docs/adr", "benches"] {
+        for name in sources::names_in(folder) {
+            let path = format!("{folder}/{name}");
+            if let Ok(text) = fs::read_to_string(sources::root().join(&path)) {
+                offences.extend(missing(folder, &text).map(|target| format!("{path}: {target}")));
             }
         }
     }
     check(&offences);
+}
+
+/// The files of this folder that a text links to and that are not there.
+fn missing<'a>(folder: &'a str, text: &'a str) -> impl Iterator<Item = &'a str> {
+    let targets = text.split("](").skip(1);
+    let targets = targets.filter_map(|target| target.split([')', '#']).next());
+    targets.filter(move |target| {
+        let is_elsewhere = target.is_empty() || target.contains("://");
+        !is_elsewhere && !sources::root().join(folder).join(target).exists()
+    })
 }

@@ -225,7 +225,7 @@ impl Access {
         if !topic.settings.load().deletes {
             return Err(DeleteRecordsError::PolicyViolation);
         }
-        let positions = partition.positions();
+        let positions = partition.watermarks();
         let before = before.unwrap_or(positions.durable_end);
         if before < Offset::ZERO || before > positions.durable_end {
             return Err(DeleteRecordsError::OffsetOutOfRange);
@@ -239,7 +239,7 @@ impl Access {
                 Ok(Err(_)) | Err(_) => return Err(DeleteRecordsError::Storage),
             }
         }
-        Ok(partition.positions().start)
+        Ok(partition.watermarks().start)
     }
 
     /// A producer id that was never given before, at epoch 0 (Send on any resource).

@@ -3,7 +3,7 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 3 to 13; 0 to 2 are advertised too, because librdkafka compresses only where they are (KAFKA-18659), and refused |
-//! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and so many of its requests at most wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
+//! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and at most `requests_in_flight_max` of them wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
 //! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
 //! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1. A single record at fault is named only where its bytes are, not where a rule of the topic is broken |
 
@@ -63,7 +63,7 @@ impl Handler for Produce {
         call.pause.set(wait);
         let throttle = Throttle::new(wait, version >= MUTED_FROM);
         if is_silent {
-            return silent(topics, throttle);
+            return silent(call, topics, throttle);
         }
         Answer::Queued(Box::pin(async move {
             let mut responses = Vec::with_capacity(topics.len());
@@ -78,13 +78,23 @@ impl Handler for Produce {
     }
 }
 
-/// Nobody reads a reply of acks 0, so the only way to tell of an error is to hang up.
-fn silent(topics: Vec<StagedTopic>, throttle: Throttle) -> Answer<ProduceResponse> {
-    let silence = move || Answered::new(Content::Silent).throttled(throttle);
+/// Nobody reads a reply of acks 0, so the only way to tell of an error is to hang up. The client may
+/// have hung up itself long before the disk has its events: it is counted now, and a failure once
+/// more.
+fn silent(
+    call: &Call<'_>,
+    topics: Vec<StagedTopic>,
+    throttle: Throttle,
+) -> Answer<ProduceResponse> {
+    let silence = || Answered::new(Content::Silent);
     let early = topics.iter().find_map(StagedTopic::early_failure);
     if let Some(reason) = early {
         return Answer::Ready(silence().closing(reason).counted(RequestResult::UserError));
     }
+    call.access.count_request(match throttle {
+        Throttle::None => RequestResult::Success,
+        Throttle::Mute(_) | Throttle::Delay(_) => RequestResult::Throttled,
+    });
     Answer::Queued(Box::pin(async move {
         for topic in topics {
             if let Some(reason) = topic.failure().await {
@@ -93,7 +103,7 @@ fn silent(topics: Vec<StagedTopic>, throttle: Throttle) -> Answer<ProduceRespons
                     .counted(RequestResult::ServerError);
             }
         }
-        silence()
+        silence().throttled(throttle).counted_before()
     }))
 }
 

@@ -203,9 +203,9 @@ impl Core {
         drop(queue);
         drop(state);
         let filled = self.fill(unfilled);
-        // Whoever found the first entry unfilled lets go of the queue's lock only to wait: the look
-        // under it comes after that, or the entry was seen filled. The end of an extent may be the
-        // first too, and has waited for nobody.
+        // Whoever found the first entry unfilled looks again under the queue's lock before it waits:
+        // our look under it comes after that, or theirs sees the entry filled. The end of an extent
+        // may be the first too, and has waited for nobody.
         let waits = lock(&self.queue).waits_for(&filled);
         if was_empty || waits {
             self.wake_writer();

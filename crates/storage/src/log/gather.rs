@@ -17,8 +17,8 @@ use crate::{
     partition::{EntryRef, Partition, Recent},
 };
 
-/// Pieces up to this size are copied together; larger ones are shared, and keep memory of 2 MiB from
-/// being used again until they are sent.
+/// Pieces up to this size are copied together; larger ones are shared. Those of our own memory of the
+/// end keep 2 MiB of it from being used again until they are sent.
 const COPIED_PIECE_BYTES_MAX: usize = 8 << 10;
 /// Memory that slow readers may keep so, beside what the log holds itself: beyond it all is copied.
 const PINNED_BYTES_MAX: u64 = 64 << 20;
@@ -49,7 +49,7 @@ pub(super) struct Gathering {
     bounds: Bounds,
     reach: Reach,
     lending: Lending,
-    copied_piece_bytes_max: usize,
+    slab_piece_copied_bytes_max: usize,
     /// Something was out of reach.
     is_short: bool,
     borrowed: Option<Borrowed>,
@@ -81,7 +81,12 @@ pub(super) enum GatherError {
 }
 
 impl Gathering {
-    fn new(bounds: Bounds, reach: Reach, lending: Lending, copied_piece_bytes_max: usize) -> Self {
+    fn new(
+        bounds: Bounds,
+        reach: Reach,
+        lending: Lending,
+        slab_piece_copied_bytes_max: usize,
+    ) -> Self {
         let outcome = ReadOutcome {
             next: bounds.from,
             ..ReadOutcome::default()
@@ -90,7 +95,7 @@ impl Gathering {
             bounds,
             reach,
             lending,
-            copied_piece_bytes_max,
+            slab_piece_copied_bytes_max,
             is_short: false,
             borrowed: None,
             first_lent: None,
@@ -128,7 +133,7 @@ impl Gathering {
     }
 
     /// Takes batches out of an entry; false when the reader has enough.
-    fn take_entry(&mut self, header: &EntryHeader, entry: &Bytes) -> bool {
+    fn take_entry(&mut self, header: &EntryHeader, entry: &Bytes, copied_bytes_max: usize) -> bool {
         let mut taken: Option<(usize, usize)> = None;
         let mut more = true;
         for batch in header.batches(entry) {
@@ -145,7 +150,7 @@ impl Gathering {
             }
         }
         if let Some((start, end)) = taken {
-            self.push(entry.slice(start..end));
+            self.push(entry.slice(start..end), copied_bytes_max);
         }
         more
     }
@@ -164,8 +169,8 @@ impl Gathering {
         }
     }
 
-    fn push(&mut self, piece: Bytes) {
-        if piece.len() <= self.copied_piece_bytes_max {
+    fn push(&mut self, piece: Bytes, copied_bytes_max: usize) {
+        if piece.len() <= copied_bytes_max {
             self.copied.extend_from_slice(&piece);
         } else {
             self.flush();
@@ -213,12 +218,12 @@ impl Core {
         let held = counters.held_slab_bytes.load(Ordering::Relaxed);
         let waiting = counters.waiting_bytes.load(Ordering::Relaxed);
         let own = self.options.tail_cache_bytes.saturating_add(waiting);
-        let copied_piece_bytes_max = if held > own.saturating_add(PINNED_BYTES_MAX) {
+        let slab_piece_copied_bytes_max = if held > own.saturating_add(PINNED_BYTES_MAX) {
             usize::MAX
         } else {
             COPIED_PIECE_BYTES_MAX
         };
-        Gathering::new(bounds, reach, lending, copied_piece_bytes_max)
+        Gathering::new(bounds, reach, lending, slab_piece_copied_bytes_max)
     }
 
     /// Gathers from entries in order; an error leaves what was gathered before it.
@@ -231,7 +236,8 @@ impl Core {
         while let Some(first) = rest.first() {
             if let Some(bytes) = first.in_memory() {
                 let header = EntryHeader::peek(&bytes).expect("what we put together has a header");
-                if !gathering.take_entry(&header, &bytes) {
+                let copied_bytes_max = gathering.slab_piece_copied_bytes_max;
+                if !gathering.take_entry(&header, &bytes, copied_bytes_max) {
                     return Ok(());
                 }
                 rest = rest.get(1..).unwrap_or_default();
@@ -318,7 +324,7 @@ impl Core {
             let header = header.map_err(|_| damaged)?;
             self.note_proved(entry.at);
             gathering.note_behind(entry.at);
-            if !gathering.take_entry(&header, &slice) {
+            if !gathering.take_entry(&header, &slice, COPIED_PIECE_BYTES_MAX) {
                 return Ok(false);
             }
         }

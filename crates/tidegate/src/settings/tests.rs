@@ -144,7 +144,7 @@ fn a_queue_that_takes_less_than_may_come_in_is_refused() {
     assert!(text.contains("storage.queue_bytes_max"), "{text}");
     assert!(text.contains("limits.incoming_bytes_max"), "{text}");
     let both =
-        "[storage]\nqueue_bytes_max = \"128MiB\"\n[limits]\nincoming_bytes_max = \"128MiB\"\n";
+        "[storage]\nqueue_bytes_max = \"192MiB\"\n[limits]\nincoming_bytes_max = \"128MiB\"\n";
     let (_dir, sources) = file(both);
     Settings::load(&sources).unwrap();
 }

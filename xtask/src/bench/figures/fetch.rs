@@ -168,6 +168,12 @@ fn cold(setting: &Setting, kind: Kind) -> Result<Metrics> {
     metrics.divide("tail_p99_over_alone", tail.0, tail.1);
     metrics.divide("cold_over_disk", disk.0, disk.1);
     metrics.add_faults(&[&before.tail, &once, &reading, &beside, &after.tail]);
+    let reader_s = reading.value("seconds").unwrap_or(0.0);
+    if !setting.smoke && reader_s < TAIL_WARM_UP_S - TAIL_HEAD_START_S + lasts {
+        // The tail was measured without the reader in the end.
+        let faults = metrics.value("faults").unwrap_or(0.0);
+        metrics.set("faults", faults + 1.0);
+    }
     Ok(metrics)
 }
 

@@ -227,7 +227,7 @@ impl Cell {
         } else {
             JAVA_RECORDS
         };
-        let records = setting.records(per_s);
+        let records = setting.records(per_s).min(2 * u64::from(per_s));
         let client = if self.is_secure {
             Client::java_producer_secure(setting, server, topic, records)?
         } else {

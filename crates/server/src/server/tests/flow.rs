@@ -162,15 +162,20 @@ async fn requests_that_wait_without_their_frames_keep_no_memory_from_others() {
     // Who waits with what it holds does.
     let mut holding = world.connect().await;
     send(&mut holding, &vec![b'l'; FRAME_BYTES_MAX / 2]).await;
-    send(&mut holding, &large).await;
-    world.assert_serves().await;
-    assert_eq!(world.echo.dispatched.borrow().len(), 6);
+    world.echo.dispatched(5).await;
+    let mut late = world.connect().await;
+    send(&mut late, &large).await;
+    // Much later than it would take.
+    for _ in 0..20 {
+        world.assert_serves().await;
+    }
+    assert_eq!(world.echo.dispatched.borrow().len(), 25, "it has no room");
     world.echo.gate.add_permits(5);
     for _ in 0..3 {
         assert_eq!(receive(&mut waiting).await, b"w");
     }
     assert_eq!(receive(&mut holding).await.len(), FRAME_BYTES_MAX / 2);
-    assert_eq!(receive(&mut holding).await, b"w");
+    assert_eq!(receive(&mut late).await, b"w");
 }
 
 #[tokio::test]

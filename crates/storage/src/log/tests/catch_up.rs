@@ -36,7 +36,6 @@ fn append(log: &Log, padding: usize) -> (Offset, bool) {
 }
 
 /// Whether a reader finds the last byte in the system's memory, where the file system tells.
-
 fn is_end_cached(log: &Log) -> bool {
     let end = log.durable_position();
     let file = log.core.opened.file(&*log.core.disk, end.extent).unwrap();

@@ -102,8 +102,8 @@ pub(super) const STORAGE: Table = Table {
             Kind::Size,
             "\"384MiB\"",
             START,
-            "Bytes appended and not yet durable, at most; more are refused. Not less than \
-             `limits.incoming_bytes_max`, which holds producers back before that.",
+            "Bytes appended and not yet durable, at most; more are refused. Not less than one and a \
+             half times `limits.incoming_bytes_max`, which holds most producers back before that.",
         ),
         literal(
             "tail_cache_bytes",

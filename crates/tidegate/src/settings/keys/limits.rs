@@ -209,8 +209,8 @@ pub(super) const LIMITS: Table = Table {
             Kind::Size,
             "\"256MiB\"",
             START,
-            "Memory for requests being read and handled, until what they brought is on the disk; \
-             when it is used up, sockets wait.",
+            "Memory for requests being read and handled, with acks 0 and all until their events are \
+             on the disk; when it is used up, sockets wait.",
         ),
         literal(
             "outgoing_bytes_max",
