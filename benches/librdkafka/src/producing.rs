@@ -65,8 +65,7 @@ impl ProducerContext for Deliveries {
         };
         match result {
             Ok(_) => {
-                if told.acknowledged.is_multiple_of(told.clock_read_every)
-                {
+                if told.acknowledged.is_multiple_of(told.clock_read_every) {
                     told.now_ns = nanos(self.clock);
                 }
                 told.acknowledged += 1;
@@ -105,9 +104,7 @@ pub(crate) fn produce(options: &Options, course: &Course) -> Result<Value> {
             acknowledged: 0,
             measured: 0,
             now_ns: 0,
-            clock_read_every: options
-                .rate
-                .map_or(RECORDS_BETWEEN_CLOCK_READS, |_| 1),
+            clock_read_every: options.rate.map_or(RECORDS_BETWEEN_CLOCK_READS, |_| 1),
             latencies: latency::histogram(),
             faults: BTreeMap::new(),
         }),
