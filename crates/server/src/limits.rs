@@ -44,7 +44,7 @@ impl Default for Limits {
             incoming_bytes_max: 256 << 20,
             outgoing_bytes_max: 512 << 20,
             outgoing_bytes_per_connection_max: 1 << 20,
-            socket_send_buffer_bytes: Some(256 << 10),
+            socket_send_buffer_bytes: Some(1 << 20),
             idle_timeout: Duration::from_secs(600),
             handshake_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),

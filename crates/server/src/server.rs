@@ -26,7 +26,7 @@ use crate::{
     metrics::{ConnectionMetrics, ListenerMetrics},
     phase::{Phase, Phases},
     sniff, socket,
-    stream::{Stream, TLS_BUFFER_BYTES},
+    stream::{Stream, TLS_SESSION_BYTES},
 };
 
 /// After a failed accept (out of descriptors, mostly) the next waits so long.
@@ -318,7 +318,7 @@ impl<F: Frontend> Listener<F> {
             }
             sniff::on_tls(first.get(..count).unwrap_or_default())?;
             let wide = |session: &mut ServerConnection| {
-                session.set_buffer_limit(Some(TLS_BUFFER_BYTES));
+                session.set_buffer_limit(Some(TLS_SESSION_BYTES));
             };
             let accepting = acceptor.accept_with(stream, wide);
             accepting.await.map_err(End::Handshake)

@@ -1,7 +1,7 @@
 //! The byte streams under a connection: TCP, which sends out of a file by itself, and TLS over it.
 
 use std::{
-    io,
+    io::{self, Write},
     mem::MaybeUninit,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -15,7 +15,14 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 /// What TLS encrypts before the socket must take it; a slow client may hold so much of ours.
-pub(crate) const TLS_BUFFER_BYTES: usize = 128 << 10;
+const TLS_BUFFER_BYTES: usize = 128 << 10;
+/// What is read of a file at once for TLS: it and what it becomes stay in the processor's cache.
+const TLS_READ_BYTES: usize = 64 << 10;
+/// More than the records around one read add to it.
+const TLS_FRAMES_BYTES: usize = 1 << 10;
+/// What a TLS session may hold: a whole piece of a file, encrypted.
+pub(crate) const TLS_SESSION_BYTES: usize =
+    TLS_BUFFER_BYTES + TLS_BUFFER_BYTES / TLS_READ_BYTES * TLS_FRAMES_BYTES;
 
 /// What a connection runs over.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
@@ -59,8 +66,7 @@ fn poll_when_writable(
 }
 
 impl Stream for TlsStream<TcpStream> {
-    /// What is read lies on the stack, so that it is still in the processor's cache when it is
-    /// encrypted.
+    /// What is read lies on the stack, still in the processor's cache when it is encrypted.
     fn poll_send_file(
         &mut self,
         context: &mut Context<'_>,
@@ -68,12 +74,23 @@ impl Stream for TlsStream<TcpStream> {
     ) -> Poll<io::Result<usize>> {
         // Then all of what is read finds room.
         ready!(Pin::new(&mut *self).poll_flush(context))?;
-        let mut scratch = [const { MaybeUninit::uninit() }; TLS_BUFFER_BYTES];
-        let (room, _) = scratch.split_at_mut(range.len().min(TLS_BUFFER_BYTES));
-        let (bytes, _) = rustix::io::pread(range.file(), room, range.at())?;
-        if bytes.is_empty() {
-            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        let (_, session) = self.get_mut();
+        let mut scratch = [const { MaybeUninit::uninit() }; TLS_READ_BYTES];
+        let wanted = range.len().min(TLS_BUFFER_BYTES);
+        let mut taken = 0;
+        while taken < wanted {
+            let (room, _) = scratch.split_at_mut((wanted - taken).min(TLS_READ_BYTES));
+            let (bytes, _) = rustix::io::pread(range.file(), room, range.at() + taken as u64)?;
+            if bytes.is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            session.writer().write_all(bytes)?;
+            taken += bytes.len();
         }
-        Pin::new(self).poll_write(context, bytes)
+        // What the socket does not take yet leaves before the next piece is read.
+        match Pin::new(self).poll_flush(context) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(taken)),
+        }
     }
 }

@@ -230,12 +230,12 @@ pub(super) const LIMITS: Table = Table {
         literal(
             "socket_send_buffer_bytes",
             Kind::SizeOrUnlimited,
-            "\"256KiB\"",
+            "\"1MiB\"",
             START,
-            "What the system holds of one connection's replies. While that fits into the \
-             processor's cache a fetch costs half. A distant client gets about twice this much in a \
-             round trip: for those raise it (and `net.core.wmem_max`), or say \"unlimited\" to leave \
-             the size to the system.",
+            "What the system holds of one connection's replies, as far as its `net.core.wmem_max` \
+             allows it. While that fits into the processor's cache a fetch costs less. A distant \
+             client gets about twice this much in a round trip: for those raise both, or say \
+             \"unlimited\" to leave the size to the system.",
         ),
         literal(
             "shutdown_timeout",
