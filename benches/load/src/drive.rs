@@ -110,6 +110,7 @@ pub(crate) fn drive(options: &Options) -> Result<Report> {
     watch.syncs = options.sync_source().map(SyncWatch::begin).transpose()?;
     run.measure_from_now();
     let started = Instant::now();
+    watch.most_stolen_s = 0.0;
     let before = Moment::now(&target, &mut control, options, &crew.counters)?;
     let limit = Duration::from_secs_f64(options.seconds);
     while started.elapsed() < limit && !crew.is_enough(options) {
@@ -171,6 +172,7 @@ pub(crate) struct Moment {
     pub(crate) server: Option<Sample>,
     pub(crate) client: Sample,
     pub(crate) disk: Option<Disk>,
+    pub(crate) stolen_s: Option<f64>,
 }
 
 impl Moment {
@@ -193,6 +195,7 @@ impl Moment {
             server: options.server_pid.map(Sample::thorough),
             client: Sample::of(std::process::id()),
             disk: options.disk.as_deref().and_then(Disk::below),
+            stolen_s: gauge::stolen_s(),
         })
     }
 }

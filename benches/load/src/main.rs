@@ -13,6 +13,7 @@
 )]
 
 mod answer;
+mod bare;
 mod consuming;
 mod control;
 mod crypto;
@@ -49,6 +50,7 @@ fn main() -> Result<()> {
     )?;
     let report = match options.mode {
         Mode::Start => serde_json::to_string_pretty(&start::start(&options)?),
+        Mode::BareFetch => serde_json::to_string_pretty(&bare::measure(&options)?),
         Mode::Crypto => serde_json::to_string_pretty(&crypto::measure(&options)?),
         _ => serde_json::to_string_pretty(&drive::drive(&options)?),
     };

@@ -125,6 +125,8 @@ pub(crate) enum Mode {
     Create,
     /// Encrypt and decrypt, with no broker: what TLS costs at least.
     Crypto,
+    /// Send a file over the loopback, with no broker: in three ways, one of them TLS.
+    BareFetch,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -15,6 +15,7 @@ use crate::tally::Tally;
 
 const LOOK: Duration = Duration::from_millis(50);
 const NS_PER_MS: f64 = 1e6;
+const MS_PER_S: f64 = 1e3;
 const BYTES_PER_GB: f64 = 1e9;
 
 /// Looks at the server while time passes.
@@ -26,6 +27,9 @@ pub(crate) struct Watch {
     pub(crate) syncs: Option<SyncWatch>,
     rss_anon_kib_max: u64,
     rss_kib_max: u64,
+    /// Between two looks: a stall of the machine itself.
+    pub(crate) most_stolen_s: f64,
+    stolen_s: Option<f64>,
 }
 
 impl Watch {
@@ -38,10 +42,12 @@ impl Watch {
             syncs: None,
             rss_anon_kib_max: 0,
             rss_kib_max: 0,
+            most_stolen_s: 0.0,
+            stolen_s: gauge::stolen_s(),
         }
     }
 
-    /// Lets time pass, with an eye on memory.
+    /// Lets time pass, with an eye on memory and the machine.
     pub(crate) fn pass(&mut self, time: Duration) {
         let started = Instant::now();
         loop {
@@ -49,6 +55,11 @@ impl Watch {
                 self.rss_anon_kib_max = self.rss_anon_kib_max.max(sample.rss_anon_kib);
                 self.rss_kib_max = self.rss_kib_max.max(sample.rss_kib);
             }
+            let stolen_s = gauge::stolen_s();
+            if let Some((now, before)) = stolen_s.zip(self.stolen_s) {
+                self.most_stolen_s = self.most_stolen_s.max(now - before);
+            }
+            self.stolen_s = stolen_s;
             let rest = time.saturating_sub(started.elapsed());
             if rest.is_zero() {
                 return;
@@ -130,6 +141,9 @@ pub(crate) struct Report {
     flushes_per_s: Option<f64>,
     syncs: Option<SyncsSeen>,
     disk: Option<DiskUse>,
+    /// Processor time that others on the machine had meanwhile, and the most of it in 50 ms.
+    stolen_s: Option<f64>,
+    most_stolen_ms: f64,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -251,6 +265,11 @@ impl Report {
             flushes_per_s: disk.as_ref().map(|disk| float(disk.flushes) / seconds),
             syncs: watch.syncs.as_ref().and_then(SyncWatch::seen),
             disk,
+            stolen_s: before
+                .stolen_s
+                .zip(after.stolen_s)
+                .map(|(before, after)| after - before),
+            most_stolen_ms: watch.most_stolen_s * MS_PER_S,
         }
     }
 }

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
@@ -27,7 +28,8 @@ pub(crate) struct Address {
 impl Address {
     /// With `ca`, the connection is under TLS and the broker must prove its name.
     pub(crate) fn new(server: &str, ca: Option<&Path>) -> Result<Self> {
-        let tls = ca.map(tls_config).transpose()?.map(Arc::new);
+        let tls = ca.map(|ca| tls_config(roots(ca)?)).transpose()?;
+        let tls = tls.map(Arc::new);
         Ok(Self {
             server: server.to_owned(),
             tls,
@@ -48,17 +50,25 @@ impl Address {
     }
 }
 
-fn tls_config(ca: &Path) -> Result<ClientConfig> {
+fn roots(ca: &Path) -> Result<RootCertStore> {
     let pem = fs::read(ca).with_context(|| format!("read {}", ca.display()))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(&pem) {
         roots.add(certificate?)?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
+    Ok(roots)
+}
+
+pub(crate) fn tls_config(roots: RootCertStore) -> Result<ClientConfig> {
+    Ok(ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth())
+}
+
+/// What the broker has, too.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
 
 pub(crate) struct Transport {

@@ -293,6 +293,7 @@ struct Cost {
     process: Sample,
     syncs: Option<Syncs>,
     disk: Option<Disk>,
+    stolen_s: Option<f64>,
 }
 
 impl Cost {
@@ -303,6 +304,7 @@ impl Cost {
             process: server.pid().map(Sample::of).unwrap_or_default(),
             syncs: syncs.context("ask for the syncs")?,
             disk: Disk::below(&server.folder),
+            stolen_s: gauge::stolen_s(),
         })
     }
 
@@ -325,6 +327,9 @@ impl Cost {
         if let (Some(before), Some(after)) = (&before.disk, &self.disk) {
             let flushes = per_s(before.flushes, after.flushes);
             metrics.set("disk_flushes_per_s", flushes);
+        }
+        if let Some((before, after)) = before.stolen_s.zip(self.stolen_s) {
+            metrics.set("stolen_s", after - before);
         }
     }
 }

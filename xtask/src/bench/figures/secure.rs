@@ -49,7 +49,7 @@ pub(super) const FIGURES: [Figure; 2] = [
                 let client = setting.load(&server, "fetch").set("--connections", 2);
                 client.set("--threads", 2)
             })?;
-            with_bound(setting, &server, metrics)
+            with_bare(setting, &server, with_bound(setting, &server, metrics)?)
         },
     },
 ];
@@ -96,5 +96,23 @@ fn with_bound(setting: &Setting, server: &Server, mut metrics: Metrics) -> Resul
     let cores = std::thread::available_parallelism()?.get();
     let most_gb_per_s = f64::from(u32::try_from(cores)?) / (plain_s + crypto_s);
     metrics.set("tls_over_plain_at_most", most_gb_per_s / gb_per_s);
+    Ok(metrics)
+}
+
+/// What a sender with no broker in it reaches of our plaintext, with a TLS session that reads a file
+/// and encrypts it, and what we reach of that.
+fn with_bare(setting: &Setting, server: &Server, mut metrics: Metrics) -> Result<Metrics> {
+    if server.kind != Kind::Tidegate {
+        return Ok(metrics);
+    }
+    let bare = setting.load(server, "bare-fetch").set("--connections", 2);
+    let bare = bare.run()?;
+    for (name, value) in bare.iter().filter(|(name, _)| name.starts_with("bare_")) {
+        metrics.set(name, value);
+    }
+    let bare_tls = bare.value("bare_tls_mb_per_s");
+    metrics.divide("tls_over_bare", metrics.value("mb_per_s"), bare_tls);
+    let plain = metrics.value("plain_mb_per_s");
+    metrics.divide("bare_tls_over_plain", bare_tls, plain);
     Ok(metrics)
 }

@@ -1,0 +1,280 @@
+//! A fetch with no broker: a file goes over the loopback and nothing is looked at. What a broker's
+//! fetch is held against.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow};
+use gauge::{Sample, float};
+use rustix::net::sockopt;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
+use serde::Serialize;
+
+use crate::options::Options;
+use crate::transport::{self, Address};
+
+/// As a broker's log that the page cache holds and the processor's does not; --bytes-max is another.
+const FILE_BYTES: u64 = 1 << 30;
+/// What Tidegate lets a socket hold, reads for TLS at once, and encrypts before it sends.
+const SEND_BUFFER_BYTES: usize = 1 << 20;
+const READ_BYTES: usize = 64 << 10;
+const PIECE_BYTES: usize = 128 << 10;
+/// What the receiving end offers the socket.
+const ROOM_BYTES: usize = 256 << 10;
+const BYTES_PER_MB: f64 = 1e6;
+const BYTES_PER_GB: f64 = 1e9;
+
+/// How the file gets into the socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// By the kernel, as Kafka and Tidegate do it in plaintext.
+    SendFile,
+    /// Read and written, as TLS has to, and not encrypted.
+    Copy,
+    Tls,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Bare {
+    sendfile: Cost,
+    copy: Cost,
+    tls: Cost,
+}
+
+/// Both ends together.
+#[derive(Debug, Serialize)]
+struct Cost {
+    mb_per_s: f64,
+    cpu_s_per_gb: f64,
+}
+
+/// Each way in turn, for the set time, over the set number of connections with two threads each.
+pub(crate) fn measure(options: &Options) -> Result<Bare> {
+    let file = Arc::new(file(options)?);
+    let secrets = Secrets::new()?;
+    let measure = |way| Fetches::begin(way, &file, &secrets, options.connections)?.measure(options);
+    Ok(Bare {
+        sendfile: measure(Way::SendFile)?,
+        copy: measure(Way::Copy)?,
+        tls: measure(Way::Tls)?,
+    })
+}
+
+/// A file that has no name any more.
+fn file(options: &Options) -> Result<File> {
+    let folder = options.disk.clone().unwrap_or_else(std::env::temp_dir);
+    let path = folder.join(format!("bare-fetch-{}", std::process::id()));
+    let made = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path);
+    let mut file = made.with_context(|| format!("make {}", path.display()))?;
+    std::fs::remove_file(&path)?;
+    let bytes = vec![7; PIECE_BYTES];
+    for _ in 0..options.bytes_max.unwrap_or(FILE_BYTES) / PIECE_BYTES as u64 {
+        file.write_all(&bytes)?;
+    }
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// A certificate for localhost and who trusts it.
+struct Secrets {
+    server: Arc<ServerConfig>,
+    client: Arc<ClientConfig>,
+}
+
+impl Secrets {
+    fn new() -> Result<Self> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        let certificate = made.cert.der().clone();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone())?;
+        let server = ServerConfig::builder_with_provider(transport::provider())
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate], PrivateKeyDer::Pkcs8(key))?;
+        Ok(Self {
+            server: Arc::new(server),
+            client: Arc::new(transport::tls_config(roots)?),
+        })
+    }
+}
+
+/// Connections under way.
+struct Fetches {
+    received: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<io::Result<()>>>,
+}
+
+impl Fetches {
+    fn begin(way: Way, file: &Arc<File>, secrets: &Secrets, connections: usize) -> Result<Self> {
+        let mut fetches = Self {
+            received: Arc::default(),
+            is_over: Arc::default(),
+            threads: Vec::new(),
+        };
+        let file_bytes = file.metadata()?.len();
+        for index in 0..connections {
+            // Nobody finds in the processor's cache what another one has just read.
+            let at = file_bytes / connections as u64 * index as u64;
+            let listener = TcpListener::bind("127.0.0.1:0")?;
+            let address = Address {
+                server: format!("localhost:{}", listener.local_addr()?.port()),
+                tls: (way == Way::Tls).then(|| Arc::clone(&secrets.client)),
+            };
+            let (file, config) = (Arc::clone(file), Arc::clone(&secrets.server));
+            let is_over = Arc::clone(&fetches.is_over);
+            let serving = thread::spawn(move || {
+                let (socket, _) = listener.accept()?;
+                let mut sender = Sender::new(way, socket, file, at, config)?;
+                while !is_over.load(Ordering::Relaxed) {
+                    sender.send()?;
+                }
+                sender.socket.shutdown(Shutdown::Write)
+            });
+            let received = Arc::clone(&fetches.received);
+            let fetching = thread::spawn(move || receive(&address, &received));
+            fetches.threads.extend([serving, fetching]);
+        }
+        Ok(fetches)
+    }
+
+    fn measure(self, options: &Options) -> Result<Cost> {
+        let now = || {
+            let cpu_s = Sample::of(std::process::id()).cpu_s();
+            (Instant::now(), self.received.load(Ordering::Relaxed), cpu_s)
+        };
+        thread::sleep(Duration::from_secs_f64(options.warm_up_seconds));
+        let (began, bytes_before, cpu_before) = now();
+        thread::sleep(Duration::from_secs_f64(options.seconds));
+        let (ended, bytes_after, cpu_after) = now();
+        self.is_over.store(true, Ordering::Relaxed);
+        for thread in self.threads {
+            thread.join().map_err(|_| anyhow!("panic"))??;
+        }
+        let bytes = float(bytes_after - bytes_before);
+        Ok(Cost {
+            mb_per_s: bytes / BYTES_PER_MB / (ended - began).as_secs_f64(),
+            cpu_s_per_gb: (cpu_after - cpu_before) / (bytes / BYTES_PER_GB),
+        })
+    }
+}
+
+/// Counts what comes until nothing more does.
+fn receive(address: &Address, received: &AtomicU64) -> io::Result<()> {
+    let mut transport = address.connect()?;
+    let mut room = vec![0; ROOM_BYTES];
+    loop {
+        match transport.receive(&mut room) {
+            Ok(count) => received.fetch_add(count as u64, Ordering::Relaxed),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+            Err(error) => return Err(error),
+        };
+    }
+}
+
+/// The end that has the file.
+struct Sender {
+    socket: TcpStream,
+    session: Option<ServerConnection>,
+    way: Way,
+    file: Arc<File>,
+    file_bytes: u64,
+    at: u64,
+    scratch: Vec<u8>,
+}
+
+impl Sender {
+    fn new(
+        way: Way,
+        socket: TcpStream,
+        file: Arc<File>,
+        at: u64,
+        config: Arc<ServerConfig>,
+    ) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
+        sockopt::set_socket_send_buffer_size(&socket, SEND_BUFFER_BYTES)?;
+        // One that paces would only wait.
+        sockopt::set_tcp_congestion(&socket, "reno").ok();
+        let mut sender = Self {
+            socket,
+            session: None,
+            way,
+            file_bytes: file.metadata()?.len(),
+            file,
+            at,
+            scratch: vec![0; READ_BYTES],
+        };
+        if way == Way::Tls {
+            let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
+            session.set_buffer_limit(None);
+            while session.is_handshaking() {
+                session.complete_io(&mut sender.socket)?;
+            }
+            sender.session = Some(session);
+        }
+        Ok(sender)
+    }
+
+    /// A piece of the file, which begins again at its end.
+    fn send(&mut self) -> io::Result<()> {
+        if self.way == Way::SendFile {
+            let mut at = self.at;
+            let sent = rustix::fs::sendfile(&self.socket, &self.file, Some(&mut at), PIECE_BYTES)?;
+            self.at = (self.at + sent as u64) % self.file_bytes;
+            return Ok(());
+        }
+        let mut taken = 0;
+        while taken < PIECE_BYTES {
+            let count = rustix::io::pread(&self.file, self.scratch.as_mut_slice(), self.at)?;
+            let bytes = self.scratch.get(..count).unwrap_or_default();
+            match &mut self.session {
+                Some(session) => session.writer().write_all(bytes)?,
+                None => self.socket.write_all(bytes)?,
+            }
+            self.at = (self.at + count as u64) % self.file_bytes;
+            taken += count;
+        }
+        if let Some(session) = &mut self.session {
+            while session.wants_write() {
+                session.write_tls(&mut self.socket)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn each_way_brings_bytes() {
+        let options = [
+            "load",
+            "bare-fetch",
+            "--seconds",
+            "0.2",
+            "--warm-up-seconds",
+            "0.1",
+        ];
+        let mut options = Options::parse_from(options);
+        options.bytes_max = Some(1 << 20);
+        let bare = measure(&options).unwrap();
+        for cost in [&bare.sendfile, &bare.copy, &bare.tls] {
+            assert!(cost.mb_per_s > 0.0, "{bare:?}");
+        }
+    }
+}
