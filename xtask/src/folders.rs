@@ -57,8 +57,9 @@ impl Folders {
 
     /// Where [`Folders::build_static`] leaves a program.
     pub(crate) fn built_static(&self, profile: &str, program: &str) -> Result<PathBuf> {
-        let folder = self.target.join(host()?).join(profile);
-        Ok(folder.join(program))
+        // Cargo's profile and its folder have the same name, but for this one.
+        let folder = if profile == "dev" { "debug" } else { profile };
+        Ok(self.target.join(host()?).join(folder).join(program))
     }
 }
 

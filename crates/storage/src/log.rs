@@ -175,20 +175,6 @@ impl Log {
         Some(next)
     }
 
-    /// The end of what is synced: the high watermark.
-    #[must_use]
-    pub fn durable_end(&self, id: LogId) -> Option<Offset> {
-        Some(self.core.partitions.find(id)?.durable_end())
-    }
-
-    /// The first offset that is still there.
-    #[must_use]
-    pub fn start_offset(&self, id: LogId) -> Option<Offset> {
-        let partition = self.core.partitions.find(id)?;
-        let start = partition.lock().start;
-        Some(start)
-    }
-
     /// Where the partition begins and ends, in step with each other.
     #[must_use]
     pub fn watermarks(&self, id: LogId) -> Option<Watermarks> {

@@ -58,7 +58,7 @@ pub(super) fn options() -> Options {
 
 fn read_all(log: &Log, id: LogId) -> Vec<u8> {
     let mut all = Vec::new();
-    let mut next = log.start_offset(id).unwrap();
+    let mut next = log.watermarks(id).unwrap().start;
     loop {
         let outcome = log.read(id, next, EVERYTHING, 10_000).unwrap();
         if outcome.batches == 0 {
@@ -88,7 +88,7 @@ fn what_is_appended_is_read_back_verbatim_before_and_after_a_restart() {
     }
     gate.wait();
     for &id in &ids {
-        assert_eq!(log.durable_end(id), Some(Offset(600)));
+        assert_eq!(log.watermarks(id).unwrap().durable_end, Offset(600));
         assert!(read_all(&log, id) == expected[&id], "{id}");
     }
     let snapshot = |id: LogId| {
@@ -117,7 +117,7 @@ fn what_is_appended_is_read_back_verbatim_before_and_after_a_restart() {
     let (log, recovery) = Log::open(dir.path(), options()).unwrap();
     assert!(!recovery.clean);
     assert!(recovery.damages.is_empty(), "{:?}", recovery.damages);
-    assert_eq!(log.durable_end(LogId(2)), Some(Offset(601)));
+    assert_eq!(log.watermarks(LogId(2)).unwrap().durable_end, Offset(601));
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn many_appenders_keep_each_partition_in_order() {
 
 /// Reads what is there now and checks that offsets follow each other.
 fn check_sequence(log: &Log, id: LogId) {
-    let mut next = log.start_offset(id).unwrap();
+    let mut next = log.watermarks(id).unwrap().start;
     loop {
         let outcome = match log.read(id, next, EVERYTHING, 5000) {
             Ok(outcome) => outcome,
@@ -383,7 +383,7 @@ fn appends_reads_trims_and_checkpoints_go_on_side_by_side() {
         });
         while appending.load(Ordering::Acquire) > 0 {
             for id in (0..PARTITIONS).map(LogId) {
-                let half = log.durable_end(id).unwrap().0 / 2;
+                let half = log.watermarks(id).unwrap().durable_end.0 / 2;
                 log.trim(id, Offset(half), gate.ticket());
             }
             log.checkpoint(&no_snapshot).unwrap();
