@@ -81,6 +81,8 @@ pub(crate) struct Connection<I, S> {
     last_write: Instant,
     timer: Pin<Box<Sleep>>,
     timer_at: Instant,
+    /// Received and sent so far.
+    moved_bytes: u64,
 }
 
 /// A request whose reply has a place in the order.
@@ -135,6 +137,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             last_write: now,
             timer: Box::pin(sleep_until(timer_at.into())),
             timer_at,
+            moved_bytes: 0,
         }
     }
 
@@ -151,6 +154,23 @@ impl<I: Stream, S: Session> Connection<I, S> {
     /// Serves until the connection ends. May be dropped and called again: all state is in `self`.
     pub(crate) async fn run(&mut self) -> End {
         poll_fn(|context| self.poll(context)).await
+    }
+
+    /// As [`Self::run`] while it stays where it is, which is asked with how much it has received and
+    /// sent so far; none when it shall go on elsewhere.
+    pub(crate) async fn run_while(&mut self, stays: impl Fn(u64) -> bool) -> Option<End> {
+        poll_fn(|context| match self.poll(context) {
+            Poll::Ready(end) => Poll::Ready(Some(end)),
+            Poll::Pending if stays(self.moved_bytes) => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+        })
+        .await
+    }
+
+    /// Has the runtime around wake it from now on.
+    pub(crate) fn settle(&mut self) -> std::io::Result<()> {
+        self.timer = Box::pin(sleep_until(self.timer_at.into()));
+        self.io.settle()
     }
 
     /// Closes the stream so that what was written last arrives: a socket closed with unread bytes
@@ -259,7 +279,8 @@ impl<I: Stream, S: Session> Connection<I, S> {
             match self.writer.poll_write(context, &mut self.io) {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => return Err(End::Broken(error)),
-                Poll::Ready(Ok(_)) => {
+                Poll::Ready(Ok(written)) => {
+                    self.moved_bytes += written as u64;
                     self.last_write = now;
                     self.last_activity = now;
                     progress = true;
@@ -319,6 +340,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             trace,
             share,
         } = frame;
+        self.moved_bytes += bytes.len() as u64;
         let in_order = self.replies.is_empty() && self.held.is_none();
         let staged = self.session.dispatch(bytes, clock::now());
         self.decided = staged.decides();

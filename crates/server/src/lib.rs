@@ -28,6 +28,7 @@ mod sniff;
 mod socket;
 mod stream;
 mod tls;
+mod workers;
 
 pub use end::End;
 pub use frontend::{Frontend, Peer, Reply, Session, Staged};
@@ -36,3 +37,4 @@ pub use limits::Limits;
 pub use listener::{Advertised, BindError, ListenerSettings, Security};
 pub use server::{Bound, Drained, Running, bind};
 pub use tls::{CertificateFiles, Certificates, TlsError};
+pub use workers::Workers;

@@ -27,6 +27,7 @@ use crate::{
     phase::{Phase, Phases},
     sniff, socket,
     stream::{Stream, TLS_SESSION_BYTES},
+    workers::{Seat, Workers},
 };
 
 /// After a failed accept (out of descriptors, mostly) the next waits so long.
@@ -39,6 +40,7 @@ const CERTIFICATE_CHECK_INTERVAL: Duration = Duration::from_secs(10);
 pub struct Bound {
     listeners: Vec<Open>,
     certificates: Option<Arc<Certificates>>,
+    workers: Arc<Workers>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ pub fn bind(
     Ok(Bound {
         listeners,
         certificates,
+        workers: Arc::default(),
     })
 }
 
@@ -119,6 +122,13 @@ impl Bound {
             .collect()
     }
 
+    /// Lets connections live on these threads, instead of on the runtime around.
+    #[must_use]
+    pub fn on(mut self, workers: Workers) -> Self {
+        self.workers = Arc::new(workers);
+        self
+    }
+
     /// Begins to accept connections for the front end.
     #[must_use]
     pub fn serve<F: Frontend>(
@@ -145,16 +155,23 @@ impl Bound {
                 frontend: Arc::clone(frontend),
                 shared: Arc::clone(&shared),
                 doors: Arc::clone(&doors),
+                workers: Arc::clone(&self.workers),
                 refusals: Refusals::default(),
                 phases: phases.clone(),
             });
             tasks.push(tokio::spawn(listener.accept_all(open.socket)));
         }
         tasks.push(tokio::spawn(tidy_frames(shared, phases.clone())));
+        let balance = Arc::clone(&self.workers).balance(phases.clone());
+        tasks.push(tokio::spawn(balance));
         if let Some(certificates) = self.certificates {
             tasks.push(tokio::spawn(watch_certificates(certificates, phases)));
         }
-        Running { phase, tasks }
+        Running {
+            phase,
+            tasks,
+            workers: self.workers,
+        }
     }
 }
 
@@ -163,6 +180,7 @@ impl Bound {
 pub struct Running {
     phase: watch::Sender<Phase>,
     tasks: Vec<JoinHandle<usize>>,
+    workers: Arc<Workers>,
 }
 
 /// How a shutdown went.
@@ -175,7 +193,12 @@ pub struct Drained {
 impl Running {
     /// Stops accepting, lets requests in flight end, and cuts off what has not ended by then.
     pub async fn shutdown(self, patience: Duration) -> Drained {
-        let Self { phase, tasks } = self;
+        // The threads stay until all has ended.
+        let Self {
+            phase,
+            tasks,
+            workers: _workers,
+        } = self;
         phase.send_replace(Phase::Drain);
         let mut ended = pin!(join_all(tasks));
         let counts = match timeout(patience, &mut ended).await {
@@ -198,6 +221,7 @@ struct Listener<F> {
     frontend: Arc<F>,
     shared: Arc<Shared>,
     doors: Arc<Doors>,
+    workers: Arc<Workers>,
     refusals: Refusals,
     metrics: ListenerMetrics,
     phases: Phases,
@@ -246,10 +270,13 @@ impl<F: Frontend> Listener<F> {
         match self.doors.enter(remote.ip(), &self.shared.limits) {
             Ok(entered) => {
                 let listener = Arc::clone(self);
-                connections.spawn(async move {
-                    listener.serve(stream, remote).await;
+                let serve = move |stream, seat| async move {
+                    listener.serve(stream, remote, seat).await;
                     drop(entered);
-                });
+                };
+                if let Err(error) = self.workers.spawn(connections, stream, serve) {
+                    warn!(listener = self.settings.name, %error, "cannot serve a connection");
+                }
             }
             Err(full) => {
                 self.metrics.refused();
@@ -270,7 +297,7 @@ impl<F: Frontend> Listener<F> {
 
     /// A connection's whole life. What is large here would be kept by every idle connection, so the
     /// handshake and the goodbye have memory of their own, for as long as they last.
-    async fn serve(&self, stream: TcpStream, remote: SocketAddr) {
+    async fn serve(&self, stream: TcpStream, remote: SocketAddr, seat: Option<Seat>) {
         let open = self.metrics.open();
         let accepted = Accepted {
             remote,
@@ -281,7 +308,7 @@ impl<F: Frontend> Listener<F> {
         let name = &self.settings.name;
         debug!(listener = name, %remote, "connection opened");
         let (end, who) = match &self.tls {
-            None => converse(self.open(stream, accepted, None), self.phases.clone()).await,
+            None => converse(self.open(stream, accepted, None), self.phases.clone(), seat).await,
             Some(Tls(acceptor)) => {
                 // A handshake can be dropped at any point: nobody is owed anything yet.
                 let mut phases = self.phases.clone();
@@ -290,7 +317,7 @@ impl<F: Frontend> Listener<F> {
                     () = phases.reach(Phase::Drain) => Err(End::Drained),
                 };
                 match shaken {
-                    Ok(connection) => converse(connection, self.phases.clone()).await,
+                    Ok(connection) => converse(connection, self.phases.clone(), seat).await,
                     Err(end) => (end, String::new()),
                 }
             }
@@ -355,19 +382,64 @@ struct Accepted {
     at: Instant,
 }
 
+/// A part of a connection's life, on one thread.
+enum Part<I, S> {
+    Ended(End, String),
+    /// It goes on where its seat is.
+    Moves(Box<Connection<I, S>>, Seat),
+}
+
 /// Serves until the client, the server or a fault ends it; gives the end and who it was.
 async fn converse<I: Stream, S: Session>(
+    connection: Box<Connection<I, S>>,
+    phases: Phases,
+    seat: Option<Seat>,
+) -> (End, String) {
+    let mut part = stay(connection, phases.clone(), seat).await;
+    loop {
+        match part {
+            Part::Ended(end, who) => return (end, who),
+            Part::Moves(connection, seat) => {
+                let phases = phases.clone();
+                let goes_on = |seat| settle(connection, phases, seat);
+                // Few connections need its memory.
+                match Box::pin(seat.elsewhere(goes_on)).await {
+                    Some(next) => part = next,
+                    None => return (End::Drained, String::new()),
+                }
+            }
+        }
+    }
+}
+
+/// Goes on serving on another thread.
+async fn settle<I: Stream, S: Session>(
+    mut connection: Box<Connection<I, S>>,
+    phases: Phases,
+    seat: Seat,
+) -> Part<I, S> {
+    match connection.settle() {
+        Ok(()) => stay(connection, phases, Some(seat)).await,
+        Err(error) => Part::Ended(End::Broken(error), connection.describe()),
+    }
+}
+
+/// Serves until the end, or for as long as the connection stays on this thread.
+async fn stay<I: Stream, S: Session>(
     mut connection: Box<Connection<I, S>>,
     mut phases: Phases,
-) -> (End, String) {
+    seat: Option<Seat>,
+) -> Part<I, S> {
+    let stays = |bytes| seat.as_ref().is_none_or(|seat| seat.stays(bytes));
     // Both can be dropped half-way: the connection keeps its state.
     let ended = tokio::select! {
-        end = connection.run() => Some(end),
-        () = phases.reach(Phase::Drain) => None,
+        end = connection.run_while(stays) => end.ok_or(Phase::Serve),
+        () = phases.reach(Phase::Drain) => Err(Phase::Drain),
     };
-    let end = match ended {
-        Some(end) => end,
-        None => {
+    let end = match (ended, seat) {
+        (Ok(end), _) => end,
+        (Err(Phase::Serve), Some(seat)) => return Part::Moves(connection, seat),
+        (Err(_), _) => {
             connection.drain();
             connection.run().await
         }
@@ -379,7 +451,7 @@ async fn converse<I: Stream, S: Session>(
     ) {
         Box::pin(connection.close()).await;
     }
-    (end, who)
+    Part::Ended(end, who)
 }
 
 /// Gives back the memory of frames that is not used any more.

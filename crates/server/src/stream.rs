@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     mem::MaybeUninit,
+    os::fd::AsFd,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -25,10 +26,15 @@ pub(crate) const TLS_SESSION_BYTES: usize =
     TLS_BUFFER_BYTES + TLS_BUFFER_BYTES / TLS_READ_BYTES * TLS_FRAMES_BYTES;
 
 /// What a connection runs over.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
     /// Sends the first bytes of the range from the file itself; ready with how many.
     fn poll_send_file(&mut self, _: &mut Context<'_>, _: &FileRange) -> Poll<io::Result<usize>> {
         Poll::Ready(Err(io::ErrorKind::Unsupported.into()))
+    }
+
+    /// Has the runtime around hear of it from now on, instead of the one that did.
+    fn settle(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -46,6 +52,13 @@ impl Stream for TcpStream {
                 sent => Ok(sent),
             }
         })
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        // With a descriptor of its own: the old one goes with what the old runtime knows of it.
+        let socket = self.as_fd().try_clone_to_owned()?;
+        *self = Self::from_std(socket.into())?;
+        Ok(())
     }
 }
 
@@ -92,5 +105,9 @@ impl Stream for TlsStream<TcpStream> {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(taken)),
         }
+    }
+
+    fn settle(&mut self) -> io::Result<()> {
+        self.get_mut().0.settle()
     }
 }

@@ -11,7 +11,7 @@ mod reload;
 mod signals;
 mod watched;
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use model::Timestamp;
@@ -64,6 +64,12 @@ pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
     outcome
 }
 
+/// Threads for connections: one for each core that may be used.
+fn workers() -> anyhow::Result<server::Workers> {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    server::Workers::start(cores).context("start the threads for connections")
+}
+
 /// Everything before the first listener.
 struct Prepared {
     sources: Sources,
@@ -109,7 +115,7 @@ impl Prepared {
         };
         watched.show(&hub);
         let broker = Broker {
-            listeners: self.open_doors(&hub, bound, &watched),
+            listeners: self.open_doors(&hub, bound.on(workers()?), &watched),
             hub: Arc::clone(&hub),
             admin,
             readiness,

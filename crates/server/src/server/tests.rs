@@ -4,6 +4,7 @@ mod bad_input;
 mod echo;
 mod flow;
 mod tls;
+mod workers;
 
 use std::{
     io::Write,
@@ -50,6 +51,15 @@ impl World {
     }
 
     fn new(limits: Limits, security: Security, certificates: Option<Arc<Certificates>>) -> Self {
+        Self::on(Workers::default(), limits, security, certificates)
+    }
+
+    fn on(
+        workers: Workers,
+        limits: Limits,
+        security: Security,
+        certificates: Option<Arc<Certificates>>,
+    ) -> Self {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt()
             .with_max_level(tracing::Level::DEBUG)
@@ -57,7 +67,9 @@ impl World {
             .with_writer(log.clone())
             .finish();
         let guard = tracing::subscriber::set_default(subscriber);
-        let bound = bind(vec![listener(security)], certificates).unwrap();
+        let bound = bind(vec![listener(security)], certificates)
+            .unwrap()
+            .on(workers);
         let address = bound.addresses()[0].1;
         let echo = Arc::new(Echo::default());
         let metrics = Metrics::new("1", "c").unwrap();

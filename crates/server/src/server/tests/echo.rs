@@ -9,6 +9,7 @@
 //! | `m` | it comes back, and the connection is muted for 50 ms |
 //! | `b` | 256 KiB come back |
 //! | `f` | it comes back, 256 KiB of a file behind it, and it again |
+//! | `t` | the name of the thread comes back |
 //! | `d` | it comes back and the connection ends |
 //! | `c` | the connection ends |
 //! | `p` | panic |
@@ -103,6 +104,7 @@ impl Session for EchoSession {
             }),
             Some(b'b') => Staged::Ready(self::reply(Bytes::from(vec![b'b'; BIG_REPLY_BYTES]))),
             Some(b'f') => Staged::Ready(reply_with_file(&frame)),
+            Some(b't') => Staged::Ready(self::reply(thread_name())),
             Some(b'd') => Staged::Ready(Reply {
                 close: Some("asked to, after a reply".to_owned()),
                 ..reply
@@ -129,6 +131,11 @@ impl EchoSession {
             reply
         }))
     }
+}
+
+fn thread_name() -> Bytes {
+    let thread = std::thread::current();
+    Bytes::copy_from_slice(thread.name().unwrap_or_default().as_bytes())
 }
 
 fn reply(body: Bytes) -> Reply {

@@ -34,8 +34,8 @@ fn files(folder: &Path) -> CertificateFiles {
     }
 }
 
-struct TlsWorld {
-    world: World,
+pub(super) struct TlsWorld {
+    pub(super) world: World,
     certificates: Arc<Certificates>,
     authority: CertificateDer<'static>,
     folder: TempDir,
@@ -43,10 +43,15 @@ struct TlsWorld {
 
 impl TlsWorld {
     fn new(limits: Limits) -> Self {
+        Self::on(Workers::default(), limits)
+    }
+
+    pub(super) fn on(workers: Workers, limits: Limits) -> Self {
         let folder = TempDir::new().unwrap();
         let authority = write_certificate(folder.path());
         let certificates = Arc::new(Certificates::load(files(folder.path())).unwrap());
-        let world = World::new(limits, Security::Tls, Some(Arc::clone(&certificates)));
+        let held = Some(Arc::clone(&certificates));
+        let world = World::on(workers, limits, Security::Tls, held);
         Self {
             world,
             certificates,
@@ -55,7 +60,7 @@ impl TlsWorld {
         }
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         name: &'static str,
         versions: &[&'static rustls::SupportedProtocolVersion],
@@ -75,7 +80,7 @@ impl TlsWorld {
     }
 }
 
-const BOTH: &[&rustls::SupportedProtocolVersion] =
+pub(super) const BOTH: &[&rustls::SupportedProtocolVersion] =
     &[&rustls::version::TLS13, &rustls::version::TLS12];
 
 #[tokio::test]
