@@ -179,7 +179,9 @@ pub(super) fn keep(outcome: &Outcome, folder: &Path) -> Result<()> {
     if !outcome.headline.is_empty() {
         plot::draw(outcome, &folder.join(format!("{}.svg", outcome.name)))?;
     }
-    fs::write(folder.join("README.md"), page(&all(folder)?))?;
+    let outcomes = all(folder)?;
+    fs::write(folder.join("README.md"), page(&outcomes))?;
+    fs::write(folder.join("summary.md"), summary(&outcomes))?;
     Ok(())
 }
 
@@ -213,21 +215,8 @@ fn page(outcomes: &[Outcome]) -> String {
     for machine in machines {
         write!(text, "\n- {machine}").ok();
     }
-    text.push_str("\n\n| Figure | Number | Goal | Measured | |\n|---|---|---|---|---|");
-    for outcome in outcomes {
-        for goal in &outcome.goals {
-            let name = &outcome.name;
-            let measured = goal.measured.as_ref().map_or_else(String::new, ratio);
-            let holds = verdict(goal.holds);
-            let (what, bound) = (goal.what.replace('_', " "), &goal.bound);
-            write!(
-                text,
-                "\n| [{name}](#{name}) | {what} | {bound} | {measured} | {holds} |"
-            )
-            .ok();
-        }
-    }
-    text.push('\n');
+    text.push_str("\n\n");
+    text.push_str(&summary(outcomes));
     for outcome in outcomes {
         let (pairs, seconds, name) = (outcome.rounds.len(), outcome.seconds, &outcome.name);
         write!(
@@ -240,6 +229,52 @@ fn page(outcomes: &[Outcome]) -> String {
             write!(text, "\n![{name}]({name}.svg)\n").ok();
         }
     }
+    text
+}
+
+/// What was to be reached, and the most important numbers of each figure: `docs/performance.md` has
+/// the same.
+fn summary(outcomes: &[Outcome]) -> String {
+    let mut text = String::from(
+        "| Figure | Number | Goal | Measured | Tidegate itself | Rounds | |\n\
+         |---|---|---|---|---|---|---|",
+    );
+    for outcome in outcomes {
+        let (name, rounds) = (&outcome.name, outcome.rounds.len());
+        for goal in &outcome.goals {
+            let measured = goal.measured.as_ref().map_or_else(String::new, ratio);
+            let own = goal.what.split_once(" / ").map(|(metric, _)| metric);
+            let own = own.and_then(|metric| outcome.spread(Kind::Tidegate.name(), metric));
+            let own = own.map_or_else(String::new, |own| number(own.median));
+            let (what, bound) = (goal.what.replace('_', " "), &goal.bound);
+            let holds = verdict(goal.holds);
+            write!(
+                text,
+                "\n| `{name}` | {what} | {bound} | {measured} | {own} | {rounds} | {holds} |"
+            )
+            .ok();
+        }
+    }
+    let rivals = [Kind::Kafka, Kind::KafkaSynced, Kind::Floor].map(Kind::name);
+    text.push_str("\n\n| Figure | Number | Tidegate |");
+    for rival in rivals {
+        write!(text, " / {rival} |").ok();
+    }
+    text.push_str("\n|---|---|---|---|---|---|");
+    for outcome in outcomes {
+        for metric in &outcome.headline {
+            let Some(own) = outcome.spread(Kind::Tidegate.name(), metric) else {
+                continue;
+            };
+            let (name, what) = (&outcome.name, metric.replace('_', " "));
+            write!(text, "\n| `{name}` | {what} | {} |", ratio(&own)).ok();
+            for rival in rivals {
+                let found = outcome.ratios.get(rival).and_then(|all| all.get(metric));
+                write!(text, " {} |", found.map_or_else(String::new, ratio)).ok();
+            }
+        }
+    }
+    text.push('\n');
     text
 }
 

@@ -47,6 +47,16 @@ fn the_table_of_steps_has_the_counts_of_the_baseline() {
 }
 
 #[test]
+fn the_table_of_results_is_the_newest_that_was_printed() {
+    let folders = sources::names_in("benches/results");
+    let newest = folders.iter().max().expect("results");
+    let summary = read(&format!("benches/results/{newest}/summary.md"));
+    let is_there = read(PERFORMANCE).contains(&summary);
+    let offence = format!("{PERFORMANCE} has not what {newest}/summary.md has");
+    check(&Vec::from_iter((!is_there).then_some(offence)));
+}
+
+#[test]
 fn the_files_that_documents_show_are_there() {
     let mut offences = Vec::new();
     for folder in ["docs", "docs/adr", "benches"] {
