@@ -1,12 +1,14 @@
 //! Reads: all there is, once, or what comes while somebody sends.
 
 use std::sync::atomic::Ordering;
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use hdrhistogram::Histogram;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
@@ -25,7 +27,7 @@ pub(crate) fn consume(options: &Options) -> Result<Value> {
     let consumer = consumer(options)?;
     let mut expected = 0;
     for partition in 0..options.partitions {
-        let (low, high) = consumer.fetch_watermarks(&options.topic, partition, ASK_LIMIT)?;
+        let (low, high) = watermarks(&consumer, options, partition)?;
         expected += u64::try_from(high - low)?;
     }
     ensure!(expected > 0, "there is nothing to read");
@@ -50,6 +52,24 @@ pub(crate) fn consume(options: &Options) -> Result<Value> {
     }))
 }
 
+/// A partition's first offset and its next. One that was just made may have no leader yet.
+fn watermarks(consumer: &BaseConsumer, options: &Options, partition: i32) -> Result<(i64, i64)> {
+    let started = Instant::now();
+    loop {
+        match consumer.fetch_watermarks(&options.topic, partition, ASK_LIMIT) {
+            Err(error) if is_not_led(&error) && started.elapsed() < ASK_LIMIT => sleep(POLL),
+            asked => return Ok(asked?),
+        }
+    }
+}
+
+fn is_not_led(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
+}
+
 /// Reads from the ends until as many records as `expected` says have come; gives their times under
 /// way, and how many never came.
 pub(crate) fn follow(options: &Options, course: &Course) -> Result<(Histogram<u64>, u64)> {
@@ -58,7 +78,7 @@ pub(crate) fn follow(options: &Options, course: &Course) -> Result<(Histogram<u6
     // Positions as numbers: what is sent before the first fetch is seen all the same.
     let mut positions = TopicPartitionList::new();
     for partition in 0..options.partitions {
-        let (_, high) = consumer.fetch_watermarks(&options.topic, partition, ASK_LIMIT)?;
+        let (_, high) = watermarks(&consumer, options, partition)?;
         positions.add_partition_offset(&options.topic, partition, Offset::Offset(high))?;
     }
     consumer.assign(&positions)?;
