@@ -433,13 +433,13 @@ async fn stay<I: Stream, S: Session>(
     let stays = |bytes| seat.as_ref().is_none_or(|seat| seat.stays(bytes));
     // Both can be dropped half-way: the connection keeps its state.
     let ended = tokio::select! {
-        end = connection.run_while(stays) => end.ok_or(Phase::Serve),
-        () = phases.reach(Phase::Drain) => Err(Phase::Drain),
+        end = connection.run_while(stays) => Some(end),
+        () = phases.reach(Phase::Drain) => None,
     };
     let end = match (ended, seat) {
-        (Ok(end), _) => end,
-        (Err(Phase::Serve), Some(seat)) => return Part::Moves(connection, seat),
-        (Err(_), _) => {
+        (Some(Some(end)), _) => end,
+        (Some(None), Some(seat)) => return Part::Moves(connection, seat),
+        _ => {
             connection.drain();
             connection.run().await
         }

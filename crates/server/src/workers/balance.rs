@@ -11,8 +11,9 @@ const BUSY: f64 = 0.5;
 pub(super) struct Moves {
     busy: Vec<Duration>,
     at: Instant,
-    /// From which thread to which, where they were uneven at the last look.
-    uneven: Option<(usize, usize)>,
+    /// The thread that was too busy at the last look. Which one idled most is no matter: of many it is
+    /// another one each time.
+    too_busy: Option<usize>,
 }
 
 /// One thread has much more to do than another; parts of their time.
@@ -29,12 +30,12 @@ impl Moves {
         Self {
             busy: busy.collect(),
             at: now,
-            uneven: None,
+            too_busy: None,
         }
     }
 
-    /// Compares the threads' work since the last look. True stands beside what was the same then: one
-    /// look may see a moment, two see what lasts.
+    /// Compares the threads' work since the last look. True stands beside a thread that was too busy then,
+    /// too: one look may see a moment, two see what lasts.
     pub(super) fn look(
         &mut self,
         busy: impl Iterator<Item = Duration>,
@@ -56,14 +57,14 @@ impl Moves {
         if from_busy < BUSY || from_busy - to_busy < UNEVEN {
             return None;
         }
-        self.uneven = Some((from, to));
+        self.too_busy = Some(from);
         let uneven = Uneven {
             from,
             to,
             from_busy,
             to_busy,
         };
-        Some((uneven, before.uneven == self.uneven))
+        Some((uneven, before.too_busy == self.too_busy))
     }
 }
 
@@ -96,7 +97,7 @@ fn float(bytes: u64) -> f64 {
 mod tests {
     use super::*;
 
-    fn ms(times: [u64; 2]) -> impl Iterator<Item = Duration> {
+    fn ms<const N: usize>(times: [u64; N]) -> impl Iterator<Item = Duration> {
         times.into_iter().map(Duration::from_millis)
     }
 
@@ -128,6 +129,17 @@ mod tests {
         assert_eq!(look([1800, 900], 3), Some(false));
         assert_eq!(look([1800, 900], 4), None);
         assert_eq!(look([1800, 1800], 5), Some(false));
+    }
+
+    #[test]
+    fn of_many_idle_threads_another_one_may_be_the_idlest_each_time() {
+        let second = Duration::from_secs(1);
+        let start = crate::clock::now().monotonic;
+        let mut moves = Moves::new(ms([0, 0, 0]), start);
+        let first = moves.look(ms([900, 2, 1]), start + second);
+        let next = moves.look(ms([1800, 3, 9]), start + 2 * second);
+        let told = [first, next].map(|found| found.map(|(uneven, lasts)| (uneven.to, lasts)));
+        assert_eq!(told, [Some((2, false)), Some((1, true))]);
     }
 
     #[test]
