@@ -235,6 +235,7 @@ fn options(settings: &StorageSettings, observer: Arc<dyn SyncObserver>) -> stora
         queue_bytes_max: settings.queue_bytes_max,
         tail_cache_bytes: settings.tail_cache_bytes,
         catch_up_bytes: settings.catch_up_bytes,
+        cold_cache_bytes: settings.cold_cache_bytes,
         cold_reads_beside_writers: settings.cold_reads_beside_writers,
         descriptors_max: settings.descriptors_max,
         observer: Some(observer),

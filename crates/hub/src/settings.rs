@@ -31,6 +31,8 @@ pub struct StorageSettings {
     pub catch_up_bytes: u64,
     /// Open descriptors of extents, at most.
     pub descriptors_max: usize,
+    /// Memory for old data on its way from the disk to its first reader.
+    pub cold_cache_bytes: u64,
     /// Pieces of 128 KiB that readers have under way from the disk at once while somebody writes.
     pub cold_reads_beside_writers: u32,
     /// Cold reads that may run at once.
@@ -51,6 +53,7 @@ impl Default for StorageSettings {
             tail_cache_bytes: options.tail_cache_bytes,
             catch_up_bytes: options.catch_up_bytes,
             descriptors_max: options.descriptors_max,
+            cold_cache_bytes: options.cold_cache_bytes,
             cold_reads_beside_writers: options.cold_reads_beside_writers,
             cold_reads_max: 32,
             retention_interval: Duration::from_mins(5),

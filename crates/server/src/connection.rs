@@ -11,7 +11,7 @@ mod writer;
 
 use std::{
     future::{Future, poll_fn},
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
@@ -36,6 +36,10 @@ use crate::{
     frame_memory::FrameMemory,
     stream::Stream,
 };
+
+/// A connection that has moved so much lets others of its thread have their turn: a client that reads as
+/// quickly as we write would keep the thread for as long as there is something to send.
+const TURN_BYTES: u64 = 512 << 10;
 
 /// What connections share with each other.
 #[derive(Debug)]
@@ -188,7 +192,13 @@ impl<I: Stream, S: Session> Connection<I, S> {
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        let before = self.moved_bytes;
         loop {
+            if self.moved_bytes - before >= TURN_BYTES {
+                // Sockets are looked at before it is this one's turn again.
+                let _woken_then = pin!(tokio::task::yield_now()).poll(context);
+                return Poll::Pending;
+            }
             let now = clock::now().monotonic;
             let mut progress = false;
             // All that are ready leave in one call.
@@ -275,7 +285,8 @@ impl<I: Stream, S: Session> Connection<I, S> {
 
     fn poll_write(&mut self, context: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let mut progress = false;
-        while !self.writer.is_idle() {
+        let before = self.moved_bytes;
+        while !self.writer.is_idle() && self.moved_bytes - before < TURN_BYTES {
             match self.writer.poll_write(context, &mut self.io) {
                 Poll::Pending => break,
                 Poll::Ready(Err(error)) => return Err(End::Broken(error)),

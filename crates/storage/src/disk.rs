@@ -13,6 +13,8 @@ use std::{
     sync::Arc,
 };
 
+use bytes::BytesMut;
+
 pub use mapped::Mapped;
 pub use real::RealDisk;
 #[cfg(any(test, feature = "simulated"))]
@@ -55,7 +57,7 @@ pub trait Disk: Send + Sync {
     /// The file system's.
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// As [`Disk::open`], for [`DiskFile::write_blocks`].
+    /// As [`Disk::open`], for [`DiskFile::write_blocks`] and [`DiskFile::read_blocks`].
     ///
     /// # Errors
     /// The file system's.
@@ -152,6 +154,21 @@ pub trait DiskFile: Send + Sync {
     /// The file system's.
     fn read_if_cached(&self, _at: u64, _buffer: &mut [u8]) -> io::Result<bool> {
         Ok(false)
+    }
+
+    /// Whether [`DiskFile::read_blocks`] is of use.
+    fn reads_blocks(&self) -> bool {
+        false
+    }
+
+    /// Reads whole blocks of [`BLOCK_BYTES`] past the system's cache, to the end of what the buffer
+    /// holds: so many bytes, or fewer at the file's end. Room for them must be there, and begin at a
+    /// block in memory as on disk. Gives how many were read.
+    ///
+    /// # Errors
+    /// The file system's, and `Unsupported` where it has no such thing.
+    fn read_blocks(&self, _at: u64, _bytes: u64, _buffer: &mut BytesMut) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// The file for others to send from; `None` where there is nothing to send from.

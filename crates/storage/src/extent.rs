@@ -17,7 +17,7 @@ use crate::{
     entry::EXTENT_HEADER_BYTES,
     index::Index,
     locked::lock,
-    log::Proved,
+    log::Known,
     partition::EntryRef,
 };
 
@@ -266,8 +266,8 @@ impl<T: Clone> Cache<T> {
 pub(crate) struct Opened {
     pub(crate) files: Cache<Arc<dyn DiskFile>>,
     pub(crate) indexes: Cache<Arc<Index>>,
-    /// What was found sound in the extents that `files` holds, or a little more.
-    pub(crate) proved: Cache<Arc<Proved>>,
+    /// What was read of the extents that `files` holds, or of a few more.
+    pub(crate) known: Cache<Arc<Known>>,
 }
 
 impl Opened {
@@ -277,7 +277,7 @@ impl Opened {
         extent: ExtentSequence,
     ) -> io::Result<Arc<dyn DiskFile>> {
         self.files.find_or_open(extent, || {
-            let file = disk.open(&log_path(extent))?;
+            let file = disk.open_for_blocks(&log_path(extent))?;
             file.expect_jumps();
             Ok(file)
         })

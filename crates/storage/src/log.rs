@@ -4,8 +4,11 @@ mod append;
 mod bring;
 mod catch_up;
 mod checkpoint;
+mod cold_cache;
 mod foresee;
+mod gate;
 mod gather;
+mod known;
 mod lend;
 mod read;
 mod recover;
@@ -33,11 +36,12 @@ use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
 pub use self::foresee::LookAhead;
 use self::{
-    append::Queue, bring::Gate, catch_up::CatchUp, foresee::Streams, lend::Loans, spares::Spares,
-    staging::Staging, sync::Unsynced, threads::Threads, upkeep::Wanted, write::TailCache,
+    append::Queue, catch_up::CatchUp, cold_cache::ColdCache, foresee::Streams, gate::Gate,
+    lend::Loans, spares::Spares, staging::Staging, sync::Unsynced, threads::Threads,
+    upkeep::Wanted, write::TailCache,
 };
 pub(crate) use self::{
-    lend::Proved,
+    known::Known,
     room::EntryBytes,
     scan::{ExtentScan, Found},
 };
@@ -79,6 +83,7 @@ pub(crate) struct Core {
     /// Taken alone.
     streams: Mutex<Streams>,
     gate: Gate,
+    cold: ColdCache,
     catch_up: CatchUp,
     unsynced: Mutex<Unsynced>,
     /// Signalled when `unsynced` gets its first item, and at the end.
@@ -332,12 +337,14 @@ impl Log {
         self.core.checkpoint_due()
     }
 
-    /// Gives memory back that appends have not used since the last call. To be called now and then:
+    /// Gives memory back that has not been used since the last call. To be called now and then:
     /// what it gives back too early is asked for anew.
     pub fn give_back(&self) {
         let mut queue = lock(&self.core.queue);
         queue.rooms.give_back();
         self.core.note_held_slabs(&queue);
+        drop(queue);
+        self.core.cold.give_back();
     }
 
     /// All before this is on stable storage.

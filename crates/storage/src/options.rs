@@ -29,6 +29,9 @@ pub struct Options {
     /// Readers that lag behind that, but no further than this, have what is written put into the
     /// system's page cache; 0 never.
     pub catch_up_bytes: u64,
+    /// Memory for old entries that are read past the system's page cache; none are where it is less
+    /// than some 2 MiB.
+    pub cold_cache_bytes: u64,
     /// Pieces of 128 KiB that readers have under way from the disk at once while somebody writes.
     pub cold_reads_beside_writers: u32,
     /// Sealed extents after which a checkpoint is due.
@@ -50,6 +53,7 @@ impl Default for Options {
             queue_bytes_max: 384 * MIB,
             tail_cache_bytes: 32 * MIB,
             catch_up_bytes: 1024 * MIB,
+            cold_cache_bytes: 24 * MIB,
             cold_reads_beside_writers: 1,
             checkpoint_extents: 4,
             observer: None,

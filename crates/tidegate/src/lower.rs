@@ -38,6 +38,7 @@ fn storage(settings: &Settings) -> hub::settings::StorageSettings {
         tail_cache_bytes: storage.tail_cache_bytes,
         catch_up_bytes: storage.catch_up_bytes,
         descriptors_max: size(storage.descriptors_max),
+        cold_cache_bytes: storage.cold_cache_bytes,
         cold_reads_beside_writers: storage.cold_reads_beside_writers,
         cold_reads_max: size(storage.cold_reads_max),
         retention_interval: storage.retention_check_interval,

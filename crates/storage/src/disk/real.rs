@@ -15,6 +15,7 @@ use std::{
     },
 };
 
+use bytes::{BufMut, BytesMut};
 use rustix::{
     buffer::spare_capacity,
     fs::{Advice, FallocateFlags, FlockOperation, OFlags, SeekFrom},
@@ -62,15 +63,19 @@ impl RealDisk {
         self.root.join(path)
     }
 
-    /// A second descriptor of a file, to write past the system's cache; `None` where that is not
-    /// wanted or the file system has no such thing.
+    /// A second descriptor of a file, past the system's cache; `None` where that is not wanted or the
+    /// file system has no such thing.
     fn direct(&self, path: &Path) -> Option<Direct> {
         if !self.replaces_pages() {
             return None;
         }
         let flags = i32::try_from(OFlags::DIRECT.bits()).ok()?;
         let mut options = OpenOptions::new();
-        let opened = options.write(true).custom_flags(flags).open(path);
+        let opened = options
+            .read(true)
+            .write(true)
+            .custom_flags(flags)
+            .open(path);
         let works = Arc::clone(&self.writes_directly);
         match opened {
             Ok(file) => Some(Direct { file, works }),
@@ -130,18 +135,13 @@ impl Disk for RealDisk {
     }
 
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
-        let path = self.path(path);
-        let file = match OpenOptions::new().read(true).write(true).open(&path) {
-            // Whoever only looks (an operator's check) may not have the right to write.
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(&path)?,
-            opened => opened?,
-        };
+        let file = open(&self.path(path))?;
         Ok(Arc::new(RealFile { file, direct: None }))
     }
 
     fn open_for_blocks(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         let path = self.path(path);
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let file = open(&path)?;
         let direct = self.direct(&path);
         Ok(Arc::new(RealFile { file, direct }))
     }
@@ -172,9 +172,17 @@ impl Disk for RealDisk {
     }
 }
 
+fn open(path: &Path) -> io::Result<File> {
+    match OpenOptions::new().read(true).write(true).open(path) {
+        // Whoever only looks (an operator's check) may not have the right to write.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => File::open(path),
+        opened => opened,
+    }
+}
+
 struct RealFile {
     file: File,
-    /// The same file, written past the system's cache.
+    /// The same file, past the system's cache.
     direct: Option<Direct>,
 }
 
@@ -320,6 +328,40 @@ impl DiskFile for RealFile {
             Err(Errno::AGAIN | Errno::INTR | Errno::OPNOTSUPP) => Ok(false),
             Err(error) => Err(error.into()),
         }
+    }
+
+    fn reads_blocks(&self) -> bool {
+        let direct = self.direct.as_ref();
+        direct.is_some_and(|direct| direct.works.load(Ordering::Relaxed))
+    }
+
+    fn read_blocks(&self, at: u64, bytes: u64, buffer: &mut BytesMut) -> io::Result<u64> {
+        let direct = self.direct.as_ref().ok_or(io::ErrorKind::Unsupported)?;
+        let bytes = usize::try_from(bytes).map_err(io::Error::other)?;
+        let room = buffer.spare_capacity_mut().get_mut(..bytes);
+        let room = room.ok_or(io::ErrorKind::InvalidInput)?;
+        let read = loop {
+            match rustix::io::pread(&direct.file, &mut *room, at) {
+                Ok((read, _)) => break read.len(),
+                Err(Errno::INTR) => {}
+                Err(error) => {
+                    // The device has larger blocks.
+                    if error == Errno::INVAL {
+                        direct.works.store(false, Ordering::Relaxed);
+                    }
+                    return Err(error.into());
+                }
+            }
+        };
+        #[expect(
+            unsafe_code,
+            reason = "the kernel wrote to memory that was not initialised"
+        )]
+        // SAFETY: the call has just initialised so many bytes from where the buffer's contents end.
+        unsafe {
+            buffer.advance_mut(read);
+        }
+        u64::try_from(read).map_err(io::Error::other)
     }
 
     fn share(self: Arc<Self>) -> Option<Shared> {

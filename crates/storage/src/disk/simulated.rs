@@ -11,6 +11,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use bytes::BytesMut;
+
 use self::change::{Change, NameChange, SECTOR_BYTES, pick};
 use super::{BLOCK_BYTES, Disk, DiskFile, Mapped};
 
@@ -49,6 +51,8 @@ struct World {
     advised: Vec<(usize, u64, u64)>,
     /// All is in the system's memory.
     is_cached: bool,
+    /// Ranges that were read past it, if files can be read so.
+    block_reads: Option<Vec<(usize, u64, u64)>>,
 }
 
 #[derive(Default)]
@@ -84,6 +88,7 @@ impl SimulatedDisk {
             random: seed,
             advised: Vec::new(),
             is_cached: false,
+            block_reads: None,
         };
         Self {
             world: Arc::new(Mutex::new(world)),
@@ -162,6 +167,22 @@ impl SimulatedDisk {
     #[must_use]
     pub fn take_advised(&self) -> Vec<(usize, u64, u64)> {
         std::mem::take(&mut self.world().advised)
+    }
+
+    /// Lets files be read past the system's memory from now on.
+    pub fn allow_block_reads(&self) {
+        self.world().block_reads = Some(Vec::new());
+    }
+
+    /// Ranges that were read so since this was asked last: file, start, length.
+    #[must_use]
+    pub fn take_block_reads(&self) -> Vec<(usize, u64, u64)> {
+        let mut world = self.world();
+        world
+            .block_reads
+            .as_mut()
+            .map(std::mem::take)
+            .unwrap_or_default()
     }
 
     fn world(&self) -> MutexGuard<'_, World> {
@@ -386,6 +407,29 @@ impl DiskFile for Handle {
             buffer.copy_from_slice(&self.read_at(at, buffer.len())?);
         }
         Ok(is_cached)
+    }
+
+    fn reads_blocks(&self) -> bool {
+        self.disk.world().block_reads.is_some()
+    }
+
+    fn read_blocks(&self, at: u64, bytes: u64, buffer: &mut BytesMut) -> io::Result<u64> {
+        let bytes = index(bytes)?;
+        let is_aligned = |place: usize| place.is_multiple_of(BLOCK_BYTES);
+        let places = [index(at)?, bytes, buffer.as_ptr().addr() + buffer.len()];
+        assert!(places.into_iter().all(is_aligned), "{places:?} {at}");
+        assert!(buffer.capacity() - buffer.len() >= bytes, "{bytes} at {at}");
+        let left = self.bytes()?.saturating_sub(at);
+        let read = self.read_at(at, bytes.min(index(left)?))?;
+        buffer.extend_from_slice(&read);
+        let bytes = read.len() as u64;
+        let mut world = self.disk.world();
+        let reads = world
+            .block_reads
+            .as_mut()
+            .ok_or(io::ErrorKind::Unsupported)?;
+        reads.push((self.file, at, bytes));
+        Ok(bytes)
     }
 
     fn expect_jumps(&self) {}

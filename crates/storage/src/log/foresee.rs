@@ -15,11 +15,11 @@ use std::{
 
 use model::{LogId, Offset};
 
-use super::{Core, gather::Bounds};
+use super::{Core, cold_cache::For, gather::Bounds};
 use crate::{ReadOutcome, locked::lock, partition::Recent};
 
 /// Bytes of a partition that are asked for ahead of its reader.
-const AHEAD_BYTES: usize = 4 << 20;
+const AHEAD_BYTES: usize = 1 << 20;
 /// Readers that are remembered; then all are forgotten, and found again at their second read.
 const STREAMS_MAX: usize = 4096;
 
@@ -147,7 +147,8 @@ impl Core {
             bytes_max: AHEAD_BYTES.saturating_sub(ahead.bytes),
         };
         let (following, until) = self.plan(&partition, wanted).unwrap_or((Vec::new(), from));
-        let is_over = self.bring_in(&following) == 0 && !following.is_empty();
+        let brought = self.bring_in(&following, For::Ahead);
+        let is_over = brought.bytes == 0 && !following.is_empty();
         asking.0.is_over.store(is_over, Ordering::Relaxed);
         let mut ahead = lock(&asking.0.ahead);
         ahead.until = ahead.until.max(until);

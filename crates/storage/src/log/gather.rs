@@ -8,6 +8,7 @@ use model::{FileRange, Offset, Piece, batch::BatchHeader};
 use super::{
     Core,
     catch_up::Behind,
+    cold_cache::Held,
     lend::{Borrowed, LENT_BYTES_MIN, is_cached},
     read::is_gone,
 };
@@ -23,9 +24,9 @@ const COPIED_PIECE_BYTES_MAX: usize = 8 << 10;
 /// Memory that slow readers may keep so, beside what the log holds itself: beyond it all is copied.
 const PINNED_BYTES_MAX: u64 = 64 << 20;
 /// Entries of one partition that lie this near to each other are read in one call.
-const GAP_BYTES_MAX: u32 = 32 << 10;
+pub(super) const GAP_BYTES_MAX: u32 = 32 << 10;
 /// Bytes of one call, at most, unless one entry is larger.
-const CALL_BYTES_MAX: u32 = 4 << 20;
+pub(super) const CALL_BYTES_MAX: u32 = 4 << 20;
 
 /// What a reader may have.
 #[derive(Clone, Copy)]
@@ -57,6 +58,8 @@ pub(super) struct Gathering {
     first_lent: Option<EntryRef>,
     /// What was taken that was not in our memory.
     behind: Option<Behind>,
+    /// What was read past the page cache.
+    held: Vec<Held>,
     outcome: ReadOutcome,
     copied: BytesMut,
     /// Where records are read to be proved.
@@ -100,10 +103,16 @@ impl Gathering {
             borrowed: None,
             first_lent: None,
             behind: None,
+            held: Vec::new(),
             outcome,
             copied: BytesMut::new(),
             scratch: Vec::new(),
         }
+    }
+
+    /// With what was brought into our memory for the reader.
+    pub(super) fn with_held(self, held: Vec<Held>) -> Self {
+        Self { held, ..self }
     }
 
     pub(super) fn finish(mut self) -> ReadOutcome {
@@ -243,6 +252,13 @@ impl Core {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             }
+            if let Some(bytes) = self.held_entry(gathering, first.at) {
+                if !self.take_read(first.at, &bytes, gathering)? {
+                    return Ok(());
+                }
+                rest = rest.get(1..).unwrap_or_default();
+                continue;
+            }
             if let Some((entry, range)) = self.lend_to(gathering, first.at) {
                 gathering.note_behind(first.at);
                 if !gathering.take_lent(first.at, &entry, range) {
@@ -261,6 +277,39 @@ impl Core {
         Ok(())
     }
 
+    /// The entry out of our memory of old ones.
+    fn held_entry(&self, gathering: &mut Gathering, at: EntryRef) -> Option<Bytes> {
+        let held = gathering.held.iter().rev();
+        if let Some(entry) = held.flat_map(|held| held.entry(at)).next() {
+            return Some(entry);
+        }
+        let held = self.cold.find(at)?;
+        let entry = held.entry(at);
+        gathering.held.push(held);
+        entry
+    }
+
+    /// Takes an entry that was just read, or is held as it was read, once it is proved; false when
+    /// the reader has enough.
+    fn take_read(
+        &self,
+        at: EntryRef,
+        bytes: &Bytes,
+        gathering: &mut Gathering,
+    ) -> Result<bool, GatherError> {
+        let header = self.check_entry(at, bytes);
+        let header = header.map_err(|_| GatherError::Damaged(at))?;
+        let known = self.known(at.position.extent);
+        known.note_sound(at);
+        let more = gathering.take_entry(&header, bytes, COPIED_PIECE_BYTES_MAX);
+        if gathering.outcome.next >= at.next {
+            known.note_read(at);
+            self.cold.note_used(at);
+            gathering.note_behind(at);
+        }
+        Ok(more)
+    }
+
     /// The entry as a part of its file, if it may and can stay there.
     fn lend_to(&self, gathering: &mut Gathering, at: EntryRef) -> Option<(LoneEntry, FileRange)> {
         if gathering.lending == Lending::Never || at.bytes < LENT_BYTES_MIN {
@@ -277,7 +326,7 @@ impl Core {
     /// How many of the first entries one call should read: neighbours, up to the first that can be
     /// lent.
     fn together(&self, entries: &[Recent], gathering: &mut Gathering) -> usize {
-        let near = neighbours(entries).max(1);
+        let near = neighbours(entries, GAP_BYTES_MAX, CALL_BYTES_MAX).max(1);
         if gathering.lending == Lending::Never {
             return near;
         }
@@ -376,8 +425,9 @@ impl Core {
     }
 }
 
-/// How many of the first entries lie so near to each other that one call should read them.
-pub(super) fn neighbours(entries: &[Recent]) -> usize {
+/// How many of the first entries lie so near to each other that one call should read them: with no
+/// larger gaps between them, and no more bytes in all.
+pub(super) fn neighbours(entries: &[Recent], gap_bytes_max: u32, bytes_max: u32) -> usize {
     let Some(first) = entries.first() else {
         return 0;
     };
@@ -389,8 +439,8 @@ pub(super) fn neighbours(entries: &[Recent]) -> usize {
         let next_end = position.byte.saturating_add(entry.at.bytes);
         let fits = entry.cached.is_none()
             && position.extent == start.extent
-            && gap.is_some_and(|gap| gap <= GAP_BYTES_MAX)
-            && next_end - start.byte <= CALL_BYTES_MAX;
+            && gap.is_some_and(|gap| gap <= gap_bytes_max)
+            && next_end - start.byte <= bytes_max;
         end = next_end;
         fits
     };

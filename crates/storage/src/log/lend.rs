@@ -13,15 +13,12 @@ use std::{
     collections::{HashMap, hash_map::Entry},
     io,
     os::fd::{AsFd, BorrowedFd},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
 };
 
 use model::{FileRange, LentFile};
 
-use super::{Core, upkeep::Wanted};
+use super::{Core, known::Known, upkeep::Wanted};
 use crate::{
     ExtentSequence,
     disk::{DiskFile, Shared},
@@ -126,38 +123,7 @@ pub(super) struct Borrowed {
     extent: ExtentSequence,
     file: Arc<dyn DiskFile>,
     lent: Arc<dyn LentFile>,
-    proved: Arc<Proved>,
-}
-
-/// Entries of an extent whose records were found sound, by the block in which they begin.
-pub(crate) struct Proved(Box<[AtomicU64]>);
-
-impl Proved {
-    /// Large entries begin further apart than this.
-    const BLOCK_BYTES: u32 = 4 << 10;
-
-    pub(crate) fn new(extent_bytes: u64) -> Self {
-        let blocks = extent_bytes.div_ceil(u64::from(Self::BLOCK_BYTES));
-        let words = usize::try_from(blocks.div_ceil(64)).unwrap_or(0);
-        Self((0..words).map(|_| AtomicU64::new(0)).collect())
-    }
-
-    fn bit(&self, byte: u32) -> Option<(&AtomicU64, u64)> {
-        let block = byte / Self::BLOCK_BYTES;
-        let word = self.0.get(usize::try_from(block / 64).ok()?)?;
-        Some((word, 1 << (block % 64)))
-    }
-
-    fn add(&self, byte: u32) {
-        if let Some((word, bit)) = self.bit(byte) {
-            word.fetch_or(bit, Ordering::Relaxed);
-        }
-    }
-
-    fn holds(&self, byte: u32) -> bool {
-        let found = self.bit(byte);
-        found.is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
-    }
+    known: Arc<Known>,
 }
 
 impl Core {
@@ -192,28 +158,17 @@ impl Core {
 
     /// Remembers that an entry's records are what was written.
     pub(super) fn note_proved(&self, at: EntryRef) {
-        if at.bytes >= LENT_BYTES_MIN {
-            self.proved(at.position.extent).add(at.position.byte);
-        }
+        self.known(at.position.extent).note_sound(at);
     }
 
     /// Whether they were found to be.
     pub(super) fn is_proved(&self, at: EntryRef) -> bool {
-        at.bytes >= LENT_BYTES_MIN && self.proved(at.position.extent).holds(at.position.byte)
-    }
-
-    fn proved(&self, extent: ExtentSequence) -> Arc<Proved> {
-        let made =
-            || Ok::<_, std::convert::Infallible>(Arc::new(Proved::new(self.options.extent_bytes)));
-        match self.opened.proved.find_or_open(extent, made) {
-            Ok(proved) => proved,
-            Err(never) => match never {},
-        }
+        at.bytes >= LENT_BYTES_MIN && self.known(at.position.extent).is_sound(at)
     }
 
     /// Whether it is an entry whose records may stay where they are.
     pub(super) fn can_lend(&self, at: EntryRef, borrowed: &mut Option<Borrowed>) -> bool {
-        let is_proved = |borrowed: &Borrowed| borrowed.proved.holds(at.position.byte);
+        let is_proved = |borrowed: &Borrowed| borrowed.known.is_sound(at);
         at.bytes >= LENT_BYTES_MIN
             && self
                 .borrow(at.position.extent, borrowed)
@@ -262,7 +217,7 @@ impl Core {
                 extent,
                 file,
                 lent: Arc::new(loan),
-                proved: self.proved(extent),
+                known: self.known(extent),
             });
         }
         borrowed.as_ref()

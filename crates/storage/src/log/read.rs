@@ -4,6 +4,7 @@ use model::{LogId, Offset};
 
 use super::{
     Core,
+    cold_cache::For,
     foresee::{Ahead, total_bytes},
     gather::{Bounds, GatherError, Gathering, Reach},
 };
@@ -73,12 +74,9 @@ impl Core {
         let bounds = bounds(&partition, from, limit, bytes_max)?;
         let planned = self.plan(&partition, bounds);
         let (entries, until) = planned.map_err(|error| or_trimmed(&partition, from, error))?;
-        self.bring_in(&entries);
-        let served = self.serve(
-            &partition,
-            &entries,
-            self.gathering(bounds, Reach::Disk, lending),
-        );
+        let brought = self.bring_in(&entries, For::Reader);
+        let gathering = self.gathering(bounds, Reach::Disk, lending);
+        let served = self.serve(&partition, &entries, gathering.with_held(brought.held));
         let mut served = served.map_err(|error| or_trimmed(&partition, from, error))?;
         if served.next < bounds.end {
             let bytes = total_bytes(&entries);

@@ -28,9 +28,10 @@ use self::{
 use super::{
     Core, Counters,
     append::Queue,
-    bring::Gate,
     catch_up::CatchUp,
     checkpoint::UNCLEAN,
+    cold_cache::ColdCache,
+    gate::Gate,
     lend::Loans,
     scan::{ExtentScan, Found},
     spares::Spares,
@@ -138,9 +139,10 @@ impl Core {
             partitions: PartitionTable::default(),
             extents: ExtentSet::default(),
             opened: Opened {
-                files: Cache::new(options.descriptors_max),
+                // Each may be open twice: through the page cache, and past it.
+                files: Cache::new(options.descriptors_max.div_ceil(2)),
                 indexes: Cache::new(options.indexes_max),
-                proved: Cache::new(options.descriptors_max),
+                known: Cache::new(options.descriptors_max),
             },
             loans: Arc::new(Loans::new(Arc::clone(&upkeep))),
             queue: Mutex::new(Queue::default()),
@@ -151,6 +153,7 @@ impl Core {
             streams: Mutex::default(),
             catch_up: CatchUp::new(options.catch_up_bytes),
             gate: Gate::new(options.cold_reads_beside_writers),
+            cold: ColdCache::new(options.cold_cache_bytes),
             unsynced: Mutex::new(Unsynced::default()),
             unsynced_filled: Condvar::new(),
             syncer: Mutex::new(()),

@@ -25,7 +25,7 @@ const HUGE_PAGE_BYTES: usize = 2 << 20;
 const SLAB_BYTES: usize = HUGE_PAGE_BYTES + (64 << 10);
 /// A slab with what is left out before it, so that it begins at a huge page. That is never touched.
 const SLAB_AND_LEAD_BYTES: usize = SLAB_BYTES + HUGE_PAGE_BYTES;
-/// Larger entries get memory of their own: the rest of a slab that is too small for them is lost.
+/// Larger rooms get memory of their own: the rest of a slab that is too small for them is lost.
 const SHARING_BYTES_MAX: usize = SLAB_BYTES / 2;
 
 /// An entry's bytes as they are on the disk.
@@ -124,6 +124,13 @@ pub(super) struct Rooms {
 }
 
 impl Rooms {
+    pub(super) const SLAB_BYTES: u64 = SLAB_BYTES as u64;
+
+    /// Slabs that are no more than so many bytes together.
+    pub(super) fn slabs_within(bytes: u64) -> usize {
+        usize::try_from(bytes / Self::SLAB_BYTES).unwrap_or(usize::MAX)
+    }
+
     /// Empty memory for `bytes` that go to `position`.
     pub(super) fn take(&mut self, position: Position, bytes: u32) -> BytesMut {
         let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -135,6 +142,36 @@ impl Rooms {
             self.begin_slab();
         }
         cut_off(&mut self.rest, position, bytes)
+    }
+
+    /// As [`Self::take`], with so many slabs at most; `None` where that is too little.
+    pub(super) fn take_within(
+        &mut self,
+        slabs_max: usize,
+        position: Position,
+        bytes: u32,
+    ) -> Option<BytesMut> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let with_gap = bytes.saturating_add(BLOCK_BYTES);
+        if with_gap > SLAB_BYTES {
+            return None;
+        }
+        if with_gap > self.rest.capacity() {
+            self.renew(slabs_max)?;
+        }
+        Some(cut_off(&mut self.rest, position, bytes))
+    }
+
+    /// Makes the slab under way an empty one, with so many at most.
+    fn renew(&mut self, slabs_max: usize) -> Option<()> {
+        self.collect();
+        let count = self.used.len() + self.free.len() + usize::from(self.has_begun);
+        if count < slabs_max || !self.free.is_empty() {
+            self.begin_slab();
+            return Some(());
+        }
+        let is_free = self.has_begun && self.rest.try_reclaim(SLAB_AND_LEAD_BYTES);
+        is_free.then(|| self.rest = aligned(std::mem::take(&mut self.rest)))
     }
 
     fn begin_slab(&mut self) {
@@ -165,7 +202,7 @@ impl Rooms {
         self.used.len() as u64 * SLAB_BYTES as u64
     }
 
-    /// Lets go of slabs that were not used since the last call.
+    /// Lets go of slabs that were not used since the last call, but of the one under way.
     pub(super) fn give_back(&mut self) {
         self.collect();
         self.free.drain(..self.unused_count);

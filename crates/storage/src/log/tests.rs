@@ -3,6 +3,7 @@
 
 mod border;
 mod catch_up;
+mod cold;
 mod damage;
 mod faults;
 mod lend;

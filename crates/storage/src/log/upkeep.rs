@@ -111,7 +111,7 @@ impl Core {
         self.remove_if_there(&index_path(extent))?;
         self.opened.files.forget(extent);
         self.opened.indexes.forget(extent);
-        self.opened.proved.forget(extent);
+        self.opened.known.forget(extent);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ const SMALL: usize = 20_000;
 fn small() -> Options {
     Options {
         tail_cache_bytes: 0,
+        cold_cache_bytes: 0,
         extent_bytes: 1 << 20,
         ..options()
     }

@@ -19,10 +19,11 @@ const ID: LogId = LogId(1);
 const OTHER: LogId = LogId(2);
 const BATCHES: i64 = 40;
 
-/// Extents of some batches each, nothing in memory.
+/// Extents of some batches each, nothing in memory of our own.
 fn small() -> Options {
     Options {
         tail_cache_bytes: 0,
+        cold_cache_bytes: 0,
         extent_bytes: 256 << 10,
         ..options()
     }

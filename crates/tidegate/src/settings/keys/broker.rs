@@ -122,6 +122,15 @@ pub(super) const STORAGE: Table = Table {
              that costs whoever writes half of the throughput or more. `0` never does.",
         ),
         literal(
+            "cold_cache_bytes",
+            Kind::Size,
+            "\"24MiB\"",
+            START,
+            "Memory for old events on their way from the disk to their first reader, past the \
+             system's page cache; who reads them again finds them in that. `0` reads all through \
+             the page cache.",
+        ),
+        literal(
             "cold_reads_beside_writers",
             count(1, 64),
             "1",
