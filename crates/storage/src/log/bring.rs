@@ -21,6 +21,8 @@ pub(super) struct Brought {
     pub(super) held: Vec<Held>,
     /// Bytes that were not in memory before.
     pub(super) bytes: u64,
+    /// There was no room to read ahead.
+    pub(super) is_short: bool,
 }
 
 /// Where a span goes.
@@ -94,7 +96,10 @@ impl Core {
                     brought.bytes += u64::from(own_bytes(together));
                     brought.held.push(held);
                 }
-                Ok(Way::NoRoom) if wanted == For::Ahead => break,
+                Ok(Way::NoRoom) if wanted == For::Ahead => {
+                    brought.is_short = true;
+                    break;
+                }
                 // Whatever is wrong shows again on the way through the page cache.
                 Ok(Way::NoRoom | Way::PageCache) | Err(_) => {
                     brought.bytes += self.advise(&file, together, &mut advice);
@@ -177,7 +182,8 @@ impl Core {
     ) -> io::Result<Way> {
         let known = self.known(span.extent);
         let was_read = entries.first().is_none_or(|first| known.was_read(first.at));
-        if was_read || span.bytes() < HELD_BYTES_MIN || !file.reads_blocks() {
+        let fits = (HELD_BYTES_MIN..=SPAN_BYTES_MAX).contains(&span.bytes());
+        if was_read || !fits || !file.reads_blocks() {
             return Ok(Way::PageCache);
         }
         let middle = u64::from(span.start) + u64::from(span.bytes()) / 2;

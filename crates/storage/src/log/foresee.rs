@@ -148,6 +148,10 @@ impl Core {
         };
         let (following, until) = self.plan(&partition, wanted).unwrap_or((Vec::new(), from));
         let brought = self.bring_in(&following, For::Ahead);
+        if brought.is_short {
+            // It is asked for again at the reader's next step.
+            return;
+        }
         let is_over = brought.bytes == 0 && !following.is_empty();
         asking.0.is_over.store(is_over, Ordering::Relaxed);
         let mut ahead = lock(&asking.0.ahead);

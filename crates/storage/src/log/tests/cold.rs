@@ -9,7 +9,7 @@ use super::{
     support::*,
 };
 use crate::{
-    Lending, Log, Options, ReadError,
+    Lending, Log, LookAhead, Options, ReadError,
     disk::{Disk, SimulatedDisk},
     log::Core,
 };
@@ -118,6 +118,48 @@ fn what_is_written_behind_what_was_read_is_found_as_it_was_written() {
         assert_eq!(log.read_all(ONE, 1).unwrap().len(), round);
         log.commit_each(&[(ONE, 1, LARGE + round)]);
     }
+}
+
+/// Reads as often as it takes for the log to believe that nobody writes.
+fn go_quiet(log: &Core) {
+    for _ in 0..100 {
+        log.read(ONE, Offset(0), EVERYTHING, 1).unwrap();
+        // All of it: what was found stays once.
+        log.cold.give_back();
+        log.cold.give_back();
+    }
+}
+
+#[test]
+fn without_room_nothing_is_read_ahead_until_there_is_some() {
+    let options = Options {
+        // One slab.
+        cold_cache_bytes: 3 << 20,
+        ..cold_options()
+    };
+    let (disk, log) = filled(12, options);
+    let other = LogId(3);
+    log.create(other);
+    log.commit_each(&[(other, 1, LARGE); 36]);
+    let sending = log.read(other, Offset(0), EVERYTHING, PLENTY).unwrap();
+    go_quiet(&log);
+    let look_ahead = |errand: Option<LookAhead>| {
+        drop(disk.take_block_reads());
+        log.look_ahead(&errand.expect("it goes on"));
+        !disk.take_block_reads().is_empty()
+    };
+    // What was read is sent at once.
+    let read = |from| {
+        let outcome = log.read(ONE, from, EVERYTHING, 1).unwrap();
+        (outcome.next, outcome.look_ahead)
+    };
+    let (next, errand) = read(Offset(1));
+    assert!(!look_ahead(errand), "there is no room");
+    drop(sending);
+    let (next, errand) = read(next);
+    assert!(look_ahead(errand), "there is now");
+    let three = log.read_at_once(ONE, next, EVERYTHING, 1, Lending::Never);
+    assert!(three.unwrap().is_some());
 }
 
 /// Readers of three partitions, each at its own pace, with too little memory for all of them.
