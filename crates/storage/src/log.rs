@@ -64,7 +64,8 @@ pub struct Log {
 ///
 /// Locks are taken in this order: a partition, `queue`, `spares`, the set of extents; `writer`,
 /// then `unsynced`; `syncer` alone; `upkeeping` before all of these. The table of partitions is
-/// locked for a moment, inside any of them. Completions run under `writer` or `syncer`.
+/// locked for a moment, inside any of them. Completions run under `writer` or `syncer`. Who brings in
+/// old entries takes a turn of `cold`, then waits at `gate`, and holds none of the others.
 pub(crate) struct Core {
     disk: Arc<dyn Disk>,
     options: Options,

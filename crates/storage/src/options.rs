@@ -18,7 +18,7 @@ pub struct Options {
     pub direct_writes: bool,
     /// Appends are refused before the file system has less than this left.
     pub free_space_floor_bytes: u64,
-    /// Open descriptors of extents, at most.
+    /// Open descriptors of extents, at most; each may take two.
     pub descriptors_max: usize,
     /// Mapped indexes of sealed extents, at most.
     pub indexes_max: usize,

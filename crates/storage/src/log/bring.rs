@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Core,
-    cold_cache::{For, Held, SPAN_BYTES_MAX, Span},
+    cold_cache::{For, Held, SPAN_BYTES_MAX, Span, Surroundings},
     gate::PIECE_BYTES,
     gather::{CALL_BYTES_MAX, GAP_BYTES_MAX, neighbours},
 };
@@ -113,9 +113,9 @@ impl Core {
     /// What to read together with the first entry: so many of the entries, and the span they take. With
     /// what lies between them where others come for that; but they must be a good part of it.
     fn span(&self, before: Option<&Recent>, entries: &[Recent]) -> Option<(usize, Span)> {
-        let gap_bytes_max = self.cold.gap_bytes_max(entries.first()?.at);
-        if gap_bytes_max > GAP_BYTES_MAX {
-            let wide = self.wide_span(before, entries, gap_bytes_max);
+        let around = self.cold.surroundings(entries.first()?.at);
+        if around.gap_bytes_max > GAP_BYTES_MAX {
+            let wide = self.wide_span(before, entries, around);
             let is_dense = |(count, span): &(usize, Span)| {
                 let own = own_bytes(entries.get(..*count).unwrap_or_default());
                 u64::from(own) * OWN_SHARE_MIN >= u64::from(span.bytes())
@@ -124,17 +124,9 @@ impl Core {
                 return Some(wide);
             }
         }
-        let count = self.near(entries, GAP_BYTES_MAX);
+        let count = near(entries, GAP_BYTES_MAX, around.end);
         let (first, last) = (entries.first()?, entries.get(count - 1)?);
         Some((count, Span::of(first.at, last.at)))
-    }
-
-    /// How many of the first entries are near to each other, up to the first that is held.
-    fn near(&self, entries: &[Recent], gap_bytes_max: u32) -> usize {
-        let near = neighbours(entries, gap_bytes_max, SPAN_BYTES_MAX).max(1);
-        let mut following = entries.iter().take(near).skip(1);
-        let ends = following.position(|entry| self.cold.find(entry.at).is_some());
-        ends.map_or(near, |before| before + 1)
     }
 
     /// With all that lies before the next one of the entries, or before where it will be.
@@ -142,14 +134,15 @@ impl Core {
         &self,
         before: Option<&Recent>,
         entries: &[Recent],
-        gap_bytes_max: u32,
+        around: Surroundings,
     ) -> Option<(usize, Span)> {
         let first = entries.first()?.at;
-        let near = self.near(entries, gap_bytes_max);
+        let near = near(entries, around.gap_bytes_max, around.end);
         let span_of = |count: usize| Some(Span::of(first, entries.get(count.checked_sub(1)?)?.at));
         let next = next_begins(before, entries, near)?;
         if next.saturating_sub(first.position.byte) <= SPAN_BYTES_MAX {
             let end = next.min(self.durable_in(first.position.extent));
+            let end = end.min(around.end);
             return Some((near, span_of(near)?.up_to(end)));
         }
         // Up to the last of them, where the next span begins.
@@ -261,6 +254,14 @@ impl Core {
         }
         advice.bytes = 0;
     }
+}
+
+/// How many of the first entries are near to each other, up to where something is held.
+fn near(entries: &[Recent], gap_bytes_max: u32, end: u32) -> usize {
+    let near = neighbours(entries, gap_bytes_max, SPAN_BYTES_MAX);
+    let near = entries.get(..near).unwrap_or_default();
+    near.partition_point(|entry| entry.at.position.byte < end)
+        .max(1)
 }
 
 /// Where the entry after the first so many begins: if it is not known, as far from the last one as that

@@ -89,12 +89,10 @@ impl Held {
     /// The bytes of an entry that lies in it as a whole.
     pub(super) fn entry(&self, at: EntryRef) -> Option<Bytes> {
         let Span { extent, start, .. } = self.span;
-        let before = at.position.byte.checked_sub(start)?;
-        let range = usize::try_from(before).ok()?..;
-        let bytes = usize::try_from(at.bytes).ok()?;
-        let is_there =
-            at.position.extent == extent && bytes <= self.bytes.len().saturating_sub(range.start);
-        is_there.then(|| self.bytes.slice(range.start..range.start + bytes))
+        let from = usize::try_from(at.position.byte.checked_sub(start)?).ok()?;
+        let end = from.checked_add(usize::try_from(at.bytes).ok()?)?;
+        let is_there = at.position.extent == extent && end <= self.bytes.len();
+        is_there.then(|| self.bytes.slice(from..end))
     }
 }
 
@@ -105,6 +103,15 @@ pub(super) enum For {
     Reader,
     /// One that will come: nothing that is still to be read goes for its sake.
     Ahead,
+}
+
+/// What a span may take in, from where its first entry begins.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings {
+    /// The largest gap between entries of a partition that is worth being read with them.
+    pub(super) gap_bytes_max: u32,
+    /// Up to where nothing is held.
+    pub(super) end: u32,
 }
 
 /// What was read last.
@@ -217,21 +224,23 @@ impl ColdCache {
         self.is_empty.store(false, Ordering::Relaxed);
     }
 
-    /// The largest gap between entries of a partition that is worth being read with them, as an entry
-    /// is to be read that is not here.
-    pub(super) fn gap_bytes_max(&self, first: EntryRef) -> u32 {
+    /// How far to go from an entry that is to be read because it is not here.
+    pub(super) fn surroundings(&self, first: EntryRef) -> Surroundings {
         let inner = &mut *lock(&self.inner);
         let Position { extent, byte } = first.position;
-        let behind = (extent, byte)..(extent, byte.saturating_add(SPAN_BYTES_MAX));
-        if inner.held.range(behind).next().is_some() {
+        let end = byte.saturating_add(SPAN_BYTES_MAX);
+        let next = inner.held.range((extent, byte)..(extent, end)).next();
+        let end = next.map_or(end, |(&(_, start), _)| start);
+        if next.is_some() {
             // Somebody has read past it: it would have been in the gap.
             inner.by_catch.note_missed();
         }
-        if inner.by_catch.is_wanted() {
+        let gap_bytes_max = if inner.by_catch.is_wanted() {
             SPAN_BYTES_MAX
         } else {
             GAP_BYTES_MAX
-        }
+        };
+        Surroundings { gap_bytes_max, end }
     }
 
     /// Lets go of what was neither put in nor found since the last call, and of its memory.
@@ -432,10 +441,13 @@ mod tests {
         assert!(read_in(&cache, 5, For::Reader));
         for _ in 0..10 {
             let beyond = entry(span(5).end + 1000, 100);
-            assert_eq!(cache.gap_bytes_max(beyond), GAP_BYTES_MAX, "it goes on");
+            let around = cache.surroundings(beyond);
+            assert_eq!(around.gap_bytes_max, GAP_BYTES_MAX, "it goes on");
+            assert_eq!(around.end, beyond.position.byte + SPAN_BYTES_MAX);
         }
         let before = entry(span(4).start, 100);
-        let asked = (0..20).find(|_| cache.gap_bytes_max(before) > GAP_BYTES_MAX);
+        assert_eq!(cache.surroundings(before).end, span(5).start);
+        let asked = (0..20).find(|_| cache.surroundings(before).gap_bytes_max > GAP_BYTES_MAX);
         assert!(asked.is_some_and(|times| times > 2), "{asked:?}");
     }
 }

@@ -253,7 +253,7 @@ impl Core {
                 continue;
             }
             if let Some(bytes) = self.held_entry(gathering, first.at) {
-                if !self.take_read(first.at, &bytes, gathering)? {
+                if !self.take_held(first.at, &bytes, gathering)? {
                     return Ok(());
                 }
                 rest = rest.get(1..).unwrap_or_default();
@@ -289,9 +289,8 @@ impl Core {
         entry
     }
 
-    /// Takes an entry that was just read, or is held as it was read, once it is proved; false when
-    /// the reader has enough.
-    fn take_read(
+    /// Proves an entry that is held as it was read, and takes it; false when the reader has enough.
+    fn take_held(
         &self,
         at: EntryRef,
         bytes: &Bytes,
@@ -300,7 +299,7 @@ impl Core {
         let header = self.check_entry(at, bytes);
         let header = header.map_err(|_| GatherError::Damaged(at))?;
         let known = self.known(at.position.extent);
-        known.note_sound(at);
+        known.note_proved(at);
         let more = gathering.take_entry(&header, bytes, COPIED_PIECE_BYTES_MAX);
         if gathering.outcome.next >= at.next {
             known.note_read(at);

@@ -1,4 +1,4 @@
-//! What is known of an extent's bytes from reading them, in little memory: which entries are sound, and what
+//! What is known of an extent's bytes from reading them, in little memory: which entries were proved, and what
 //! was read before.
 
 use std::sync::{
@@ -12,7 +12,7 @@ use crate::{ExtentSequence, partition::EntryRef};
 /// What reads of an extent have found.
 pub(crate) struct Known {
     /// Entries whose records are what was written, by the block in which they begin.
-    sound: Marks,
+    proved: Marks,
     /// What was read past the page cache, and is not read so again.
     read: Marks,
 }
@@ -20,19 +20,19 @@ pub(crate) struct Known {
 impl Known {
     pub(crate) fn new(extent_bytes: u64) -> Self {
         Self {
-            sound: Marks::new(extent_bytes),
+            proved: Marks::new(extent_bytes),
             read: Marks::new(extent_bytes),
         }
     }
 
-    pub(super) fn note_sound(&self, at: EntryRef) {
+    pub(super) fn note_proved(&self, at: EntryRef) {
         if at.bytes >= LENT_BYTES_MIN {
-            self.sound.add(at.position.byte / Marks::BLOCK_BYTES);
+            self.proved.add(at.position.byte / Marks::BLOCK_BYTES);
         }
     }
 
-    pub(super) fn is_sound(&self, at: EntryRef) -> bool {
-        self.sound.holds(at.position.byte / Marks::BLOCK_BYTES)
+    pub(super) fn is_proved(&self, at: EntryRef) -> bool {
+        self.proved.holds(at.position.byte / Marks::BLOCK_BYTES)
     }
 
     /// Of an entry; where the next one begins in the block in which it ends, that is none of it.

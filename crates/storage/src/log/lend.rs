@@ -158,17 +158,17 @@ impl Core {
 
     /// Remembers that an entry's records are what was written.
     pub(super) fn note_proved(&self, at: EntryRef) {
-        self.known(at.position.extent).note_sound(at);
+        self.known(at.position.extent).note_proved(at);
     }
 
     /// Whether they were found to be.
     pub(super) fn is_proved(&self, at: EntryRef) -> bool {
-        at.bytes >= LENT_BYTES_MIN && self.known(at.position.extent).is_sound(at)
+        at.bytes >= LENT_BYTES_MIN && self.known(at.position.extent).is_proved(at)
     }
 
     /// Whether it is an entry whose records may stay where they are.
     pub(super) fn can_lend(&self, at: EntryRef, borrowed: &mut Option<Borrowed>) -> bool {
-        let is_proved = |borrowed: &Borrowed| borrowed.known.is_sound(at);
+        let is_proved = |borrowed: &Borrowed| borrowed.known.is_proved(at);
         at.bytes >= LENT_BYTES_MIN
             && self
                 .borrow(at.position.extent, borrowed)

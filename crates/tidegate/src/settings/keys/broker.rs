@@ -72,7 +72,8 @@ pub(super) const STORAGE: Table = Table {
             count(16, 4_000),
             "256",
             START,
-            "Data files held open at once; the least recently used are closed first.",
+            "Descriptors of data files held open at once, two for a file that is read past the \
+             system's page cache; the least recently used are closed first.",
         ),
         literal(
             "extent_size",
@@ -127,8 +128,8 @@ pub(super) const STORAGE: Table = Table {
             "\"24MiB\"",
             START,
             "Memory for old events on their way from the disk to their first reader, past the \
-             system's page cache; who reads them again finds them in that. `0` reads all through \
-             the page cache.",
+             system's page cache; whoever reads them again brings them into that. `0` reads all \
+             through the page cache.",
         ),
         literal(
             "cold_reads_beside_writers",
