@@ -15,7 +15,9 @@ use super::{
     staging::Staging,
     sync::UnsyncedItem,
 };
-use crate::{AppendError, extent::OpenExtent, locked::lock, partition::Partition};
+use crate::{
+    AppendError, entry::EntryKind, extent::OpenExtent, locked::lock, partition::Partition,
+};
 
 /// Bytes of one call, at most, unless one entry is larger: 1 MiB of batches and their headers.
 pub(super) const STEP_BYTES_MAX: usize = (1 << 20) + (64 << 10);
@@ -105,6 +107,12 @@ impl Core {
 
     /// Whether readers that catch up should find the entries in the system's page cache.
     fn goes_through_cache(&self, extent: &OpenExtent, items: &[Item]) -> bool {
+        // Such a write tells nothing of the load, and one of them, the end of an extent, comes just
+        // before the next file is made, which depends on it.
+        let holds_batches = |item: &Item| item.header.kind == EntryKind::Batches;
+        if !items.iter().any(holds_batches) {
+            return false;
+        }
         let bytes = items.iter().map(|item| item.header.total_bytes());
         let bytes = bytes.map(u64::from).sum();
         // What is still being sent from a file's former pages must not be written over.

@@ -216,7 +216,7 @@ fn small_appends_that_share_blocks_are_read_back_right_with_and_without_the_page
 }
 
 /// The files of this kind, by what a rename does not change.
-pub(super) fn inodes(dir: &Path, suffix: &str) -> BTreeSet<u64> {
+fn inodes(dir: &Path, suffix: &str) -> BTreeSet<u64> {
     use std::os::unix::fs::MetadataExt;
     let files = std::fs::read_dir(dir.join("log")).unwrap();
     files
