@@ -1,9 +1,10 @@
 //! A fetch with no broker: a file goes over the loopback and nothing is looked at. What a broker's
 //! fetch is held against.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use gauge::{Sample, float};
+use rustix::fs::OFlags;
 use rustix::net::sockopt;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection};
@@ -25,6 +27,8 @@ const FILE_BYTES: u64 = 1 << 30;
 const SEND_BUFFER_BYTES: usize = 1 << 20;
 const READ_BYTES: usize = 64 << 10;
 const PIECE_BYTES: usize = 128 << 10;
+/// Reads that go past the page cache go into memory that begins at a multiple of this.
+const DIRECT_ALIGNMENT: usize = 4096;
 /// What the receiving end offers the socket.
 const ROOM_BYTES: usize = 256 << 10;
 const BYTES_PER_MB: f64 = 1e6;
@@ -38,6 +42,8 @@ enum Way {
     /// Read and written, as TLS has to, and not encrypted.
     Copy,
     Tls,
+    /// As [`Way::Copy`], read past the page cache and no faster than told.
+    Cold,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,7 +55,7 @@ pub(crate) struct Bare {
 
 /// Both ends together.
 #[derive(Debug, Serialize)]
-struct Cost {
+pub(crate) struct Cost {
     mb_per_s: f64,
     cpu_s_per_gb: f64,
 }
@@ -58,12 +64,26 @@ struct Cost {
 pub(crate) fn measure(options: &Options) -> Result<Bare> {
     let file = Arc::new(file(options)?);
     let secrets = Secrets::new()?;
-    let measure = |way| Fetches::begin(way, &file, &secrets, options.connections)?.measure(options);
+    let measure = |way| Fetches::begin(way, &file, &secrets, options)?.measure(options);
     Ok(Bare {
         sendfile: measure(Way::SendFile)?,
         copy: measure(Way::Copy)?,
         tls: measure(Way::Tls)?,
     })
+}
+
+/// A file that is there already, past the page cache: as many bytes a second as the set rate of records
+/// holds.
+pub(crate) fn measure_cold(options: &Options) -> Result<Cost> {
+    let path = options.file.as_ref().context("--file")?;
+    let direct = i32::try_from(OFlags::DIRECT.bits())?;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(direct)
+        .open(path);
+    let file = file.with_context(|| format!("open {}", path.display()))?;
+    let secrets = Secrets::new()?;
+    Fetches::begin(Way::Cold, &Arc::new(file), &secrets, options)?.measure(options)
 }
 
 /// A file that has no name any more.
@@ -117,7 +137,12 @@ struct Fetches {
 }
 
 impl Fetches {
-    fn begin(way: Way, file: &Arc<File>, secrets: &Secrets, connections: usize) -> Result<Self> {
+    fn begin(way: Way, file: &Arc<File>, secrets: &Secrets, options: &Options) -> Result<Self> {
+        let connections = options.connections;
+        let bytes_per_s = options
+            .rate
+            .map(|rate| rate * float(options.record_bytes as u64));
+        let bytes_per_s = bytes_per_s.map(|rate| rate / float(connections as u64));
         let mut fetches = Self {
             received: Arc::default(),
             is_over: Arc::default(),
@@ -127,6 +152,7 @@ impl Fetches {
         for index in 0..connections {
             // Nobody finds in the processor's cache what another one has just read.
             let at = file_bytes / connections as u64 * index as u64;
+            let at = at - at % PIECE_BYTES as u64;
             let listener = TcpListener::bind("127.0.0.1:0")?;
             let address = Address {
                 server: format!("localhost:{}", listener.local_addr()?.port()),
@@ -137,8 +163,12 @@ impl Fetches {
             let serving = thread::spawn(move || {
                 let (socket, _) = listener.accept()?;
                 let mut sender = Sender::new(way, socket, file, at, config)?;
+                let (began, mut sent) = (Instant::now(), 0);
                 while !is_over.load(Ordering::Relaxed) {
-                    sender.send()?;
+                    sent += sender.send()?;
+                    let due_s = bytes_per_s.map_or(0.0, |rate| float(sent) / rate);
+                    let due = began + Duration::from_secs_f64(due_s);
+                    thread::sleep(due.saturating_duration_since(Instant::now()));
                 }
                 sender.socket.shutdown(Shutdown::Write)
             });
@@ -213,7 +243,7 @@ impl Sender {
             file_bytes: file.metadata()?.len(),
             file,
             at,
-            scratch: vec![0; READ_BYTES],
+            scratch: vec![0; READ_BYTES + DIRECT_ALIGNMENT],
         };
         if way == Way::Tls {
             let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
@@ -226,18 +256,21 @@ impl Sender {
         Ok(sender)
     }
 
-    /// A piece of the file, which begins again at its end.
-    fn send(&mut self) -> io::Result<()> {
+    /// Sends a piece of the file, which begins again at its end; gives how many bytes.
+    fn send(&mut self) -> io::Result<u64> {
         if self.way == Way::SendFile {
             let mut at = self.at;
             let sent = rustix::fs::sendfile(&self.socket, &self.file, Some(&mut at), PIECE_BYTES)?;
             self.at = (self.at + sent as u64) % self.file_bytes;
-            return Ok(());
+            return Ok(sent as u64);
         }
+        let aligned = self.scratch.as_ptr().align_offset(DIRECT_ALIGNMENT);
         let mut taken = 0;
         while taken < PIECE_BYTES {
-            let count = rustix::io::pread(&self.file, self.scratch.as_mut_slice(), self.at)?;
-            let bytes = self.scratch.get(..count).unwrap_or_default();
+            let room = self.scratch.get_mut(aligned..aligned + READ_BYTES);
+            let room = room.unwrap_or_default();
+            let count = rustix::io::pread(&self.file, &mut *room, self.at)?;
+            let bytes = room.get(..count).unwrap_or_default();
             match &mut self.session {
                 Some(session) => session.writer().write_all(bytes)?,
                 None => self.socket.write_all(bytes)?,
@@ -250,7 +283,7 @@ impl Sender {
                 session.write_tls(&mut self.socket)?;
             }
         }
-        Ok(())
+        Ok(taken as u64)
     }
 }
 
@@ -260,17 +293,30 @@ mod tests {
 
     use super::*;
 
+    fn options(mode: &str) -> Options {
+        let times = ["--seconds", "0.2", "--warm-up-seconds", "0.1"];
+        Options::parse_from(["load", mode].into_iter().chain(times))
+    }
+
+    #[test]
+    fn what_is_read_past_the_page_cache_comes_at_its_rate() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cold");
+        std::fs::write(&path, vec![1; 1 << 20]).unwrap();
+        let mut options = options("bare-cold");
+        options.rate = Some(20_000.0);
+        options.file = Some(path);
+        match measure_cold(&options) {
+            // However late a machine is, it is not early.
+            Ok(cost) => assert!(cost.mb_per_s > 0.0 && cost.mb_per_s < 40.0, "{cost:?}"),
+            // Not every file system has such reads.
+            Err(error) => assert!(error.to_string().starts_with("open "), "{error:?}"),
+        }
+    }
+
     #[test]
     fn each_way_brings_bytes() {
-        let options = [
-            "load",
-            "bare-fetch",
-            "--seconds",
-            "0.2",
-            "--warm-up-seconds",
-            "0.1",
-        ];
-        let mut options = Options::parse_from(options);
+        let mut options = options("bare-fetch");
         options.bytes_max = Some(1 << 20);
         let bare = measure(&options).unwrap();
         for cost in [&bare.sendfile, &bare.copy, &bare.tls] {

@@ -51,6 +51,7 @@ fn main() -> Result<()> {
     let report = match options.mode {
         Mode::Start => serde_json::to_string_pretty(&start::start(&options)?),
         Mode::BareFetch => serde_json::to_string_pretty(&bare::measure(&options)?),
+        Mode::BareCold => serde_json::to_string_pretty(&bare::measure_cold(&options)?),
         Mode::Crypto => serde_json::to_string_pretty(&crypto::measure(&options)?),
         _ => serde_json::to_string_pretty(&drive::drive(&options)?),
     };

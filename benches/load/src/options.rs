@@ -93,6 +93,9 @@ pub(crate) struct Options {
     /// Tidegate's admin address, whose metrics tell of its syncs.
     #[arg(long)]
     pub(crate) admin: Option<String>,
+    /// Mode bare-cold: what to read.
+    #[arg(long)]
+    pub(crate) file: Option<PathBuf>,
     /// What the floor prints, which tells of its syncs.
     #[arg(long, conflicts_with = "admin")]
     pub(crate) floor_log: Option<PathBuf>,
@@ -127,6 +130,9 @@ pub(crate) enum Mode {
     Crypto,
     /// Send a file over the loopback, with no broker: in three ways, one of them TLS.
     BareFetch,
+    /// Read a file past the page cache and send it over the loopback, with no broker: what readers of
+    /// old data cost at least.
+    BareCold,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,5 +1,6 @@
 //! All figures, in the order in which they are measured.
 
+mod cold;
 mod fetch;
 mod latency;
 pub(super) mod matrix;
@@ -13,9 +14,10 @@ use super::figure::Figure;
 
 /// Everything that `cargo xtask bench --list` lists.
 pub(super) fn all() -> impl Iterator<Item = &'static Figure> {
-    let parts: [&[Figure]; 8] = [
+    let parts: [&[Figure]; 9] = [
         &produce::FIGURES,
         &fetch::FIGURES,
+        std::slice::from_ref(&cold::FIGURE),
         &latency::FIGURES,
         &secure::FIGURES,
         &start::FIGURES,

@@ -158,9 +158,9 @@ pub(super) fn drop_caches() -> Result<()> {
 }
 
 /// The disk's own speed: MB/s at which the disk gives back a file of this size that isn't in memory.
-pub(super) fn sequential_read(folder: &Path, bytes: u64) -> Result<f64> {
-    let path = folder.join("sequential");
-    let mut file = File::create(&path)?;
+/// The file stays.
+pub(super) fn sequential_read(path: &Path, bytes: u64) -> Result<f64> {
+    let mut file = File::create(path)?;
     let mut chunk = vec![1; SEQUENTIAL_BYTES];
     for number in 0..bytes / SEQUENTIAL_BYTES as u64 {
         // No two pieces alike, should the disk be clever.
@@ -171,7 +171,7 @@ pub(super) fn sequential_read(folder: &Path, bytes: u64) -> Result<f64> {
     }
     file.sync_all()?;
     drop_caches()?;
-    let mut file = File::open(&path)?;
+    let mut file = File::open(path)?;
     let started = Instant::now();
     let mut read: u64 = 0;
     loop {
@@ -181,7 +181,6 @@ pub(super) fn sequential_read(folder: &Path, bytes: u64) -> Result<f64> {
         }
     }
     let seconds = started.elapsed().as_secs_f64();
-    fs::remove_file(path)?;
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let mb = read as f64 / 1e6;
     Ok(mb / seconds)
