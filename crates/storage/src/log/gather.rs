@@ -129,16 +129,23 @@ impl Gathering {
         if header.next_offset() <= self.bounds.from {
             return Offer::Before;
         }
-        let bytes = self.outcome.bytes.saturating_add(header.total_bytes());
-        let too_many = self.outcome.batches > 0 && bytes > self.bounds.bytes_max;
-        if too_many || header.next_offset() > self.bounds.end {
+        let bytes = header.total_bytes();
+        if bytes > self.room() || header.next_offset() > self.bounds.end {
             return Offer::Full;
         }
-        self.outcome.bytes = bytes;
+        self.outcome.bytes = self.outcome.bytes.saturating_add(bytes);
         self.outcome.batches += 1;
         self.outcome.records += u64::try_from(header.records_count).unwrap_or(0);
         self.outcome.next = header.next_offset();
         Offer::Taken
+    }
+
+    /// The largest batch that is taken next.
+    const fn room(&self) -> usize {
+        if self.outcome.batches == 0 {
+            return usize::MAX;
+        }
+        self.bounds.bytes_max.saturating_sub(self.outcome.bytes)
     }
 
     /// Takes batches out of an entry; false when the reader has enough.
@@ -314,12 +321,13 @@ impl Core {
         if gathering.lending == Lending::Never || at.bytes < LENT_BYTES_MIN {
             return None;
         }
-        let lent = self.lend(at, &mut gathering.borrowed);
+        let room = gathering.room();
+        let lent = self.lend(at, room, &mut gathering.borrowed);
         if lent.is_some() || gathering.reach == Reach::Memory {
             return lent;
         }
         self.prove(at, &mut gathering.scratch)?;
-        self.lend(at, &mut gathering.borrowed)
+        self.lend(at, room, &mut gathering.borrowed)
     }
 
     /// How many of the first entries one call should read: neighbours, up to the first that can be

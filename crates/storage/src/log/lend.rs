@@ -30,8 +30,9 @@ use crate::{
 /// Smaller entries are copied: a call for each would cost more.
 pub(super) const LENT_BYTES_MIN: u32 = 16 << 10;
 
-/// The piece of a file of which one byte stands for all: half of what one advice asks for.
-const LOOK_BYTES: usize = 64 << 10;
+/// The piece of a file of which one byte stands for all: what the system reads ahead at once, if it was not
+/// told otherwise.
+const LOOK_BYTES: usize = 128 << 10;
 
 /// Bytes of records that are checked at once: they should still be in the processor's cache.
 const PROVED_AT_ONCE_BYTES: usize = 128 << 10;
@@ -176,10 +177,12 @@ impl Core {
     }
 
     /// The records of an entry of one batch as a range of its file; `None` where they have to be
-    /// read. Whoever takes it makes sure afterwards that the entry had not gone before.
+    /// read. Of a batch that is larger than `bytes_max`, which nobody takes, only the heads are looked
+    /// at. Whoever takes it makes sure afterwards that the entry had not gone before.
     pub(super) fn lend(
         &self,
         at: EntryRef,
+        bytes_max: usize,
         borrowed: &mut Option<Borrowed>,
     ) -> Option<(LoneEntry, FileRange)> {
         if !self.can_lend(at, borrowed) {
@@ -188,12 +191,14 @@ impl Core {
         let borrowed = self.borrow(at.position.extent, borrowed)?;
         let start = u64::from(at.position.byte);
         let mut heads = [0; LONE_HEADS_BYTES];
-        let is_there = borrowed.file.read_if_cached(start, &mut heads).ok()?
-            && is_rest_cached(&*borrowed.file, start, at.bytes).ok()?;
-        if !is_there {
+        if !borrowed.file.read_if_cached(start, &mut heads).ok()? {
             return None;
         }
         let lone = self.lone(at, &heads)?;
+        let is_wanted = lone.batch.total_bytes() <= bytes_max;
+        if is_wanted && !is_rest_cached(&*borrowed.file, start, at.bytes).ok()? {
+            return None;
+        }
         let records = start + u64::from(ENTRY_HEADER_BYTES);
         let range = FileRange::new(
             Arc::clone(&borrowed.lent),

@@ -43,13 +43,14 @@ pub(super) const FIGURES: [Figure; 2] = [
         goals: &GOALS,
         run: |setting, kind| {
             let server = setting.start(kind)?;
-            fill_cache(setting, &server)?;
+            let bytes = fill_cache(setting, &server)?;
             // Decrypting is work: one thread for both would keep the server waiting.
             let metrics = plain_and_secure(setting, |_| {
                 let client = setting.load(&server, "fetch").set("--connections", 2);
                 client.set("--threads", 2)
             })?;
-            with_bare(setting, &server, with_bound(setting, &server, metrics)?)
+            let metrics = with_bound(setting, &server, metrics)?;
+            with_bare(setting, &server, bytes, metrics)
         },
     },
 ];
@@ -99,14 +100,19 @@ fn with_bound(setting: &Setting, server: &Server, mut metrics: Metrics) -> Resul
     Ok(metrics)
 }
 
-/// What a sender with no broker in it reaches of our plaintext, with a TLS session that reads a file
-/// and encrypts it, and what we reach of that.
-fn with_bare(setting: &Setting, server: &Server, mut metrics: Metrics) -> Result<Metrics> {
+/// What a sender with no broker in it reaches of our plaintext, with a TLS session that reads a file of
+/// as many bytes and encrypts it, and what we reach of that.
+fn with_bare(
+    setting: &Setting,
+    server: &Server,
+    bytes: u64,
+    mut metrics: Metrics,
+) -> Result<Metrics> {
     if server.kind != Kind::Tidegate {
         return Ok(metrics);
     }
     let bare = setting.load(server, "bare-fetch").set("--connections", 2);
-    let bare = bare.run()?;
+    let bare = bare.set("--bytes-max", bytes).run()?;
     for (name, value) in bare.iter().filter(|(name, _)| name.starts_with("bare_")) {
         metrics.set(name, value);
     }
