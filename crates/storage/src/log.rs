@@ -401,12 +401,15 @@ impl Core {
             None => State::Open,
         };
         let active_live_bytes = lock(&self.queue).active_live_bytes();
+        let cold = self.cold.passed();
         Stats {
             state,
             syncs: self.counters.syncs.load(Ordering::Relaxed),
             synced_bytes: self.counters.synced_bytes.load(Ordering::Relaxed),
             synced_entries: self.counters.synced_entries.load(Ordering::Relaxed),
             cached_write_bytes: self.counters.cached_write_bytes.load(Ordering::Relaxed),
+            cold_read_bytes: cold.read,
+            cold_unused_bytes: cold.unused,
             queue_bytes: self.counters.waiting_bytes.load(Ordering::Relaxed),
             extents: u64::try_from(self.extents.len()).unwrap_or(u64::MAX),
             partitions: u64::try_from(self.partitions.len()).unwrap_or(u64::MAX),

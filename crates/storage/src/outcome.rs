@@ -141,6 +141,10 @@ pub struct Stats {
     pub synced_entries: u64,
     /// Written through the system's page cache for readers that catch up.
     pub cached_write_bytes: u64,
+    /// Old entries read past the system's page cache, and what lay between them.
+    pub cold_read_bytes: u64,
+    /// Of these, what was let go of before a reader came for it.
+    pub cold_unused_bytes: u64,
     /// Appended and not yet durable.
     pub queue_bytes: u64,
     pub extents: u64,

@@ -424,12 +424,21 @@ fn write_storage(out: &mut Exposition, view: &ProcessView) {
     for (name, help, value) in gauges {
         out.family(name, Kind::Gauge, help).sample(&[], value);
     }
-    out.family(
-        "tidegate_log_cached_write_bytes_total",
-        Kind::Counter,
-        "Bytes written through the page cache for readers that catch up.",
-    )
-    .sample(&[], storage.cached_write_bytes);
+    #[rustfmt::skip]
+    let counters = [
+        ("tidegate_log_cached_write_bytes_total",
+            "Bytes written through the page cache for readers that catch up.",
+            storage.cached_write_bytes),
+        ("tidegate_log_cold_read_bytes_total",
+            "Bytes of old events, and of what lay between them, read past the page cache.",
+            storage.cold_read_bytes),
+        ("tidegate_log_cold_unused_bytes_total",
+            "Bytes of these that were let go of before a reader came for them.",
+            storage.cold_unused_bytes),
+    ];
+    for (name, help, value) in counters {
+        out.family(name, Kind::Counter, help).sample(&[], value);
+    }
 }
 
 fn write_histogram(

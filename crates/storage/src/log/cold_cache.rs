@@ -131,6 +131,16 @@ struct Inner {
     by_catch: ByCatch,
     /// Bytes put in so far: time, as far as this memory is concerned.
     put_in: u64,
+    /// Bytes put out so far that nobody had come for.
+    unused: u64,
+}
+
+/// Bytes that went through the memory so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Passed {
+    pub(super) read: u64,
+    /// Let go of before anybody came for them.
+    pub(super) unused: u64,
 }
 
 struct Place {
@@ -150,6 +160,10 @@ impl Place {
     fn is_read(&self) -> bool {
         let bytes = self.held.span.bytes();
         self.used_bytes >= bytes - bytes / 8
+    }
+
+    fn unused_bytes(&self) -> u32 {
+        self.held.span.bytes().saturating_sub(self.used_bytes)
     }
 }
 
@@ -182,7 +196,7 @@ impl ColdCache {
         Some(place.held.clone())
     }
 
-    /// Takes note that a reader has got an entry.
+    /// Takes note that the first reader has got an entry.
     pub(super) fn note_used(&self, at: EntryRef) {
         if let Some(place) = place_of(&mut lock(&self.inner).held, at) {
             place.used_bytes = place.used_bytes.saturating_add(at.bytes);
@@ -243,12 +257,25 @@ impl ColdCache {
         Surroundings { gap_bytes_max, end }
     }
 
+    pub(super) fn passed(&self) -> Passed {
+        let inner = lock(&self.inner);
+        Passed {
+            read: inner.put_in,
+            unused: inner.unused,
+        }
+    }
+
     /// Lets go of what was neither put in nor found since the last call, and of its memory.
     pub(super) fn give_back(&self) {
         let inner = &mut *lock(&self.inner);
-        inner
-            .held
-            .retain(|_, place| std::mem::take(&mut place.is_touched));
+        let unused = &mut inner.unused;
+        inner.held.retain(|_, place| {
+            let stays = std::mem::take(&mut place.is_touched);
+            if !stays {
+                *unused += u64::from(place.unused_bytes());
+            }
+            stays
+        });
         inner.rooms.give_back();
         self.is_empty
             .store(inner.held.is_empty(), Ordering::Relaxed);
@@ -272,6 +299,7 @@ impl Inner {
         let places = places.filter(|(_, place)| is_done(place) || wanted == For::Reader);
         let (&key, _) = places.min_by_key(|(_, place)| (!is_done(place), place.touched_at))?;
         let place = self.held.remove(&key)?;
+        self.unused += u64::from(place.unused_bytes());
         let span_bytes = place.held.span.bytes();
         self.by_catch
             .note_out(span_bytes, place.own_bytes, place.used_bytes);
@@ -432,6 +460,22 @@ mod tests {
         cache.give_back();
         cache.give_back();
         assert!(cache.is_empty.load(Ordering::Relaxed));
+    }
+
+    #[test]
+    fn what_nobody_came_for_is_counted() {
+        let cache = ColdCache::new(Rooms::SLAB_BYTES);
+        assert!(read_in(&cache, 1, For::Reader) && read_in(&cache, 2, For::Reader));
+        use_up(&cache, 1, 1000);
+        use_up(&cache, 2, 0);
+        assert_eq!(cache.passed().unused, 0, "somebody may still come");
+        assert!(read_in(&cache, 3, For::Reader), "in the place of both");
+        assert_eq!(cache.passed().unused, 1000);
+        cache.give_back();
+        cache.give_back();
+        let bytes = u64::from(span(3).bytes());
+        let (read, unused) = (3 * bytes, 1000 + bytes);
+        assert_eq!(cache.passed(), Passed { read, unused });
     }
 
     #[test]

@@ -309,8 +309,10 @@ impl Core {
         known.note_proved(at);
         let more = gathering.take_entry(&header, bytes, COPIED_PIECE_BYTES_MAX);
         if gathering.outcome.next >= at.next {
+            if !known.was_read(at) {
+                self.cold.note_used(at);
+            }
             known.note_read(at);
-            self.cold.note_used(at);
             gathering.note_behind(at);
         }
         Ok(more)

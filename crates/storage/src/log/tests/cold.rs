@@ -55,6 +55,11 @@ fn the_first_reader_goes_past_the_page_cache_and_the_next_ones_share_it() {
     assert!(disk.take_block_reads().is_empty(), "it is still there");
     log.cold.give_back();
     log.cold.give_back();
+    let stats = log.stats();
+    let (own, others) = (6 * LARGE as u64, 5 * LARGE as u64);
+    assert!(stats.cold_read_bytes > own + others, "{stats:?}");
+    assert!(stats.cold_unused_bytes > others, "{stats:?}");
+    assert!(stats.cold_unused_bytes < stats.cold_read_bytes - own);
     assert_eq!(log.read_all(ONE, PLENTY).unwrap(), first);
     assert!(disk.take_block_reads().is_empty());
     assert!(!disk.take_advised().is_empty(), "the second reader's way");
