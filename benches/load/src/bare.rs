@@ -46,6 +46,17 @@ enum Way {
     Cold,
 }
 
+impl Way {
+    /// What is read at once: for TLS it and what it becomes stay in the processor's cache, and a disk is
+    /// asked for as much as Tidegate asks for beside writers.
+    const fn read_bytes(self) -> usize {
+        match self {
+            Self::Cold => PIECE_BYTES,
+            Self::SendFile | Self::Copy | Self::Tls => READ_BYTES,
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub(crate) struct Bare {
     sendfile: Cost,
@@ -243,7 +254,7 @@ impl Sender {
             file_bytes: file.metadata()?.len(),
             file,
             at,
-            scratch: vec![0; READ_BYTES + DIRECT_ALIGNMENT],
+            scratch: vec![0; way.read_bytes() + DIRECT_ALIGNMENT],
         };
         if way == Way::Tls {
             let mut session = ServerConnection::new(config).map_err(io::Error::other)?;
@@ -267,7 +278,8 @@ impl Sender {
         let aligned = self.scratch.as_ptr().align_offset(DIRECT_ALIGNMENT);
         let mut taken = 0;
         while taken < PIECE_BYTES {
-            let room = self.scratch.get_mut(aligned..aligned + READ_BYTES);
+            let room = self.scratch.get_mut(aligned..).unwrap_or_default();
+            let room = room.get_mut(..self.way.read_bytes());
             let room = room.unwrap_or_default();
             let count = rustix::io::pread(&self.file, &mut *room, self.at)?;
             let bytes = room.get(..count).unwrap_or_default();

@@ -77,7 +77,13 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
     // Measured while what is cold lasts.
     let lasts_s = once.value("seconds").unwrap_or(0.0) * TAIL_SHARE;
     let beside = Beside::measure(setting, &server, lasts_s, reader)?;
+    let rate = beside.reading.value("records_per_s");
+    let bare = match rate.filter(|_| kind == Kind::Tidegate && !setting.smoke) {
+        Some(rate) => Some(beside_bare(setting, &server, lasts_s, rate)?),
+        None => None,
+    };
     let after = Alone::measure(setting, &server, bytes)?;
+    fs::remove_file(sequential_file(setting)).ok();
 
     let mut metrics = Metrics::default();
     metrics.take_all("cold", &once, &COLD_COSTS);
@@ -97,12 +103,6 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
         &beside.tail,
         &after.tail,
     ];
-    let rate = beside.reading.value("records_per_s");
-    let bare = match rate.filter(|_| kind == Kind::Tidegate && !setting.smoke) {
-        Some(rate) => Some(beside_bare(setting, &server, lasts_s, rate)?),
-        None => None,
-    };
-    fs::remove_file(sequential_file(setting)).ok();
     if let Some(bare) = &bare {
         metrics.take("bare_cold_mb_per_s", &bare.reading, "mb_per_s");
         metrics.take("bare_tail_p99_ms", &bare.tail, "end_to_end_p99_ms");
@@ -159,6 +159,8 @@ fn beside_bare(setting: &Setting, server: &Server, lasts_s: f64, rate: f64) -> R
         let client = client.set("--warm-up-seconds", WARM_UP_S - HEAD_START_S);
         client.set("--seconds", lasts_s)
     };
+    setting.rest_disk()?;
+    machine::drop_caches()?;
     Beside::measure(setting, server, lasts_s, reader)
 }
 
