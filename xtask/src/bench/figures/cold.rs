@@ -87,14 +87,7 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
 
     let mut metrics = Metrics::default();
     metrics.take_all("cold", &once, &COLD_COSTS);
-    metrics.take("cold_beside_tail_mb_per_s", &beside.reading, "mb_per_s");
-    metrics.take("cold_beside_tail_s", &beside.reading, "seconds");
-    for (name, theirs) in TAIL_LATENCIES {
-        metrics.take(name, &beside.tail, theirs);
-    }
-    for name in TAIL_COSTS {
-        metrics.take(name, &beside.tail, name);
-    }
+    beside.note(&mut metrics);
     hold_against(&mut metrics, &before, &after);
     let mut runs = vec![
         &before.tail,
@@ -104,13 +97,7 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
         &after.tail,
     ];
     if let Some(bare) = &bare {
-        metrics.take("bare_cold_mb_per_s", &bare.reading, "mb_per_s");
-        metrics.take("bare_tail_p99_ms", &bare.tail, "end_to_end_p99_ms");
-        let value = |name| metrics.value(name);
-        let (ours, bare_ms) = (value("tail_p99_ms"), value("bare_tail_p99_ms"));
-        let alone = value("alone_p99_ms");
-        metrics.divide("bare_tail_p99_over_alone", bare_ms, alone);
-        metrics.divide("tail_p99_over_bare", ours, bare_ms);
+        note_bare(&mut metrics, bare);
         runs.push(&bare.tail);
     }
     metrics.add_faults(&runs);
@@ -147,6 +134,17 @@ impl Beside {
         let tail = tail.finish()?;
         Ok(Self { reading, tail })
     }
+
+    fn note(&self, metrics: &mut Metrics) {
+        metrics.take("cold_beside_tail_mb_per_s", &self.reading, "mb_per_s");
+        metrics.take("cold_beside_tail_s", &self.reading, "seconds");
+        for (name, theirs) in TAIL_LATENCIES {
+            metrics.take(name, &self.tail, theirs);
+        }
+        for name in TAIL_COSTS {
+            metrics.take(name, &self.tail, name);
+        }
+    }
 }
 
 /// The tail beside a program that reads a file as fast as our reader got what was cold and sends it over
@@ -162,6 +160,20 @@ fn beside_bare(setting: &Setting, server: &Server, lasts_s: f64, rate: f64) -> R
     setting.rest_disk()?;
     machine::drop_caches()?;
     Beside::measure(setting, server, lasts_s, reader)
+}
+
+/// Takes in what the program that is no broker cost the tail, beside what we did.
+fn note_bare(metrics: &mut Metrics, bare: &Beside) {
+    metrics.take("bare_cold_mb_per_s", &bare.reading, "mb_per_s");
+    metrics.take("bare_tail_p99_ms", &bare.tail, "end_to_end_p99_ms");
+    let value = |name| metrics.value(name);
+    let (ours, bare, alone) = (
+        value("tail_p99_ms"),
+        value("bare_tail_p99_ms"),
+        value("alone_p99_ms"),
+    );
+    metrics.divide("bare_tail_p99_over_alone", bare, alone);
+    metrics.divide("tail_p99_over_bare", ours, bare);
 }
 
 /// Takes in what the tail and the disk did alone, and the ratios to it.
