@@ -130,8 +130,8 @@ pub(crate) enum Mode {
     Crypto,
     /// Send a file over the loopback, with no broker: in three ways, one of them TLS.
     BareFetch,
-    /// Read a file past the page cache and send it over the loopback, with no broker: what readers of
-    /// old data cost at least.
+    /// Read a file past the page cache and send it over the loopback, with no broker: what a reader of old
+    /// data is held against.
     BareCold,
 }
 

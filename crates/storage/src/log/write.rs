@@ -107,8 +107,8 @@ impl Core {
 
     /// Whether readers that catch up should find the entries in the system's page cache.
     fn goes_through_cache(&self, extent: &OpenExtent, items: &[Item]) -> bool {
-        // Such a write tells nothing of the load, and one of them, the end of an extent, comes just
-        // before the next file is made, which depends on it.
+        // Without batches a write tells nothing of the load; and the end of an extent, which is one, comes
+        // just before the next file is made, when it is asked for.
         let holds_batches = |item: &Item| item.header.kind == EntryKind::Batches;
         if !items.iter().any(holds_batches) {
             return false;

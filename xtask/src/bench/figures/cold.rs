@@ -74,7 +74,7 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
     if !setting.smoke {
         machine::drop_caches()?;
     }
-    // Measured while what is cold lasts.
+    // Measured while what is cold lasts. This reader is the second one: its way is the page cache.
     let lasts_s = once.value("seconds").unwrap_or(0.0) * TAIL_SHARE;
     let beside = Beside::measure(setting, &server, lasts_s, reader)?;
     let rate = beside.reading.value("records_per_s");
