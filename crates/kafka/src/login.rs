@@ -28,6 +28,8 @@ use crate::{
 pub(crate) struct Login {
     step: Step,
     access: Option<Access>,
+    /// Who failed to log in again, to whom replies may still be owed.
+    former: Option<Access>,
 }
 
 enum Step {
@@ -75,17 +77,24 @@ impl Login {
             return Self {
                 step: Step::Handshake,
                 access: None,
+                former: None,
             };
         }
         Self {
             step: Step::Open,
             access: hub.anonymous(&origin(peer)),
+            former: None,
         }
     }
 
     /// The caller, once known.
     pub(crate) const fn access(&self) -> Option<&Access> {
         self.access.as_ref()
+    }
+
+    /// The caller to whom replies may be owed: also one who failed to log in again since.
+    pub(crate) fn creditor(&self) -> Option<&Access> {
+        self.access.as_ref().or(self.former.as_ref())
     }
 
     /// Why there is no caller, for the log.
@@ -153,7 +162,7 @@ impl Login {
             }
             Err(error) => {
                 // Who fails to log in again is nobody, until the connection ends.
-                self.access = None;
+                self.former = self.access.take();
                 TokenOutcome::Refused(error)
             }
         }

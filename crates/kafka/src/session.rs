@@ -1,11 +1,15 @@
 //! One connection's state, and the face that `server` drives: a limit for the next frame, and
 //! frames to staged replies.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use hub::{Clock, Hub};
+use hub::{Clock, Hub, access::Lapse};
 use model::{NamespaceName, Now, Piece};
 use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
 
@@ -185,6 +189,18 @@ impl Session {
     #[must_use]
     pub fn awaits_login(&self) -> bool {
         self.state.peer.sasl_required && self.state.login.access().is_none()
+    }
+
+    /// When the login ends by itself: with its token.
+    #[must_use]
+    pub fn expires(&self) -> Option<Instant> {
+        self.state.login.creditor()?.expires()
+    }
+
+    /// Why the login counts no more, if there was one.
+    #[must_use]
+    pub fn lapse(&self, now: Instant) -> Option<Lapse> {
+        self.state.login.creditor()?.lapse(now)
     }
 
     /// Who is at the other end, for the log.

@@ -7,6 +7,7 @@
 //! ```
 
 mod reader;
+mod timer;
 mod writer;
 
 use std::{
@@ -22,11 +23,12 @@ use futures_util::{StreamExt, stream::FuturesOrdered};
 use model::Piece;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    time::{Sleep, sleep_until, timeout},
+    time::timeout,
 };
 
 use self::{
     reader::{Frame, Reader},
+    timer::Timer,
     writer::Writer,
 };
 use crate::{
@@ -80,11 +82,12 @@ pub(crate) struct Connection<I, S> {
     login_until: Option<Instant>,
     /// The last look at the socket was withheld, for our reasons, not the client's.
     paused: bool,
+    /// The login was found ended while nothing was owed: the client may still begin a new one.
+    lapsed: bool,
     /// When something last arrived or left.
     last_activity: Instant,
     last_write: Instant,
-    timer: Pin<Box<Sleep>>,
-    timer_at: Instant,
+    timer: Timer,
     /// Received and sent so far.
     moved_bytes: u64,
 }
@@ -123,7 +126,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
         let login_until = session
             .awaits_login()
             .then(|| opened + shared.limits.login_timeout);
-        let timer_at = now + shared.limits.idle_timeout;
+        let timer = Timer::new(now + shared.limits.idle_timeout);
         Self {
             io,
             session,
@@ -137,10 +140,10 @@ impl<I: Stream, S: Session> Connection<I, S> {
             muted_until: None,
             login_until,
             paused: false,
+            lapsed: false,
             last_activity: now,
             last_write: now,
-            timer: Box::pin(sleep_until(timer_at.into())),
-            timer_at,
+            timer,
             moved_bytes: 0,
         }
     }
@@ -173,7 +176,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
 
     /// Has the runtime around wake it from now on.
     pub(crate) fn settle(&mut self) -> std::io::Result<()> {
-        self.timer = Box::pin(sleep_until(self.timer_at.into()));
+        self.timer.settle();
         self.io.settle()
     }
 
@@ -193,6 +196,9 @@ impl<I: Stream, S: Session> Connection<I, S> {
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
         let before = self.moved_bytes;
+        if let Some(end) = self.lapse() {
+            return Poll::Ready(end);
+        }
         loop {
             if self.moved_bytes - before >= TURN_BYTES {
                 // Sockets are looked at before it is this one's turn again.
@@ -225,6 +231,21 @@ impl<I: Stream, S: Session> Connection<I, S> {
                 });
             }
         }
+    }
+
+    /// Ends with a login that ends while something is owed to it: whatever waits, waited on its
+    /// strength. Where nothing is owed the client is told at its next request, which may be a login.
+    fn lapse(&mut self) -> Option<End> {
+        let Some(reason) = self.session.lapse(clock::now().monotonic) else {
+            self.lapsed = false;
+            return None;
+        };
+        let is_new = !std::mem::replace(&mut self.lapsed, true);
+        (is_new && self.owes()).then_some(End::Lapsed(reason))
+    }
+
+    fn owes(&self) -> bool {
+        !self.replies.is_empty() || self.held.is_some() || !self.writer.is_idle()
     }
 
     /// Moves the next finished reply, in order, to the writer.
@@ -386,14 +407,10 @@ impl<I: Stream, S: Session> Connection<I, S> {
 
     /// Whether an ending connection owes nothing any more.
     fn is_finished(&self) -> bool {
-        self.ending.is_some()
-            && self.replies.is_empty()
-            && self.held.is_none()
-            && self.writer.is_idle()
+        self.ending.is_some() && !self.owes()
     }
 
-    /// Ends the connection when a deadline has passed, else wakes for the next one. The timer is
-    /// moved only when it must ring earlier, so that activity costs nothing.
+    /// Ends the connection when a deadline has passed, else wakes for the next one.
     fn poll_timer(&mut self, context: &mut Context<'_>, now: Instant) -> Poll<End> {
         let (deadline, end) = self.deadline(now);
         if let Some(end) = end
@@ -401,23 +418,11 @@ impl<I: Stream, S: Session> Connection<I, S> {
         {
             return Poll::Ready(end);
         }
-        if deadline < self.timer_at {
-            self.arm(deadline);
-        }
-        while self.timer.as_mut().poll(context).is_ready() {
-            if self.timer_at >= deadline {
-                // It rang for this very deadline: look at everything again.
-                context.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            self.arm(deadline);
+        if self.timer.ring_at(context, deadline).is_ready() {
+            // It rang for this very deadline: look at everything again.
+            context.waker().wake_by_ref();
         }
         Poll::Pending
-    }
-
-    fn arm(&mut self, deadline: Instant) {
-        self.timer_at = deadline;
-        self.timer.as_mut().reset(deadline.into());
     }
 
     /// The next deadline, and the end that it means if it means one.
@@ -431,6 +436,8 @@ impl<I: Stream, S: Session> Connection<I, S> {
             stall(self.last_write, limit, End::WriteStalled)
         });
         let muted = self.muted_until.map(|until| (until, None));
+        let expires = self.session.expires().filter(|_| !self.lapsed);
+        let lapse = expires.map(|until| (until, None));
         let login = self
             .login_until
             .map(|until| (until, Some(End::LoginTooSlow(limits.login_timeout))));
@@ -443,7 +450,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
         let slow = frame.map(|times| stall(times.began, limits.frame_timeout, End::FrameTooSlow));
         let is_idle = waits_for_client && frame.is_none() && self.replies.is_empty();
         let idle = is_idle.then(|| stall(self.last_activity, limits.idle_timeout, End::Idle));
-        [writing, muted, login, stalled, slow, idle]
+        [writing, muted, lapse, login, stalled, slow, idle]
             .into_iter()
             .flatten()
             .min_by_key(|(deadline, _)| *deadline)

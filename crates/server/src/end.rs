@@ -16,6 +16,9 @@ pub enum End {
     /// In the front end's words.
     #[error("{0}")]
     Refused(String),
+    /// In the front end's words.
+    #[error("what was owed is not sent {0}")]
+    Lapsed(String),
     #[error("nothing came for {0:?}")]
     Idle(Duration),
     #[error("a frame made no progress for {0:?}")]

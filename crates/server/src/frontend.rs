@@ -1,6 +1,12 @@
 //! What a protocol gives the server: a limit for each frame, and staged replies.
 
-use std::{future::Future, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use model::{Now, Piece};
@@ -38,6 +44,17 @@ pub trait Session: Send + 'static {
     /// Whether the client has yet to log in.
     fn awaits_login(&self) -> bool {
         false
+    }
+
+    /// When the login ends, where it does by itself.
+    fn expires(&self) -> Option<Instant> {
+        None
+    }
+
+    /// Why the login counts no more, if there was one. What is owed to it by then is never sent.
+    fn lapse(&self, now: Instant) -> Option<String> {
+        let _unused = now;
+        None
     }
 
     /// Who is at the other end, for the log.

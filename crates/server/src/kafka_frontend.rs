@@ -171,6 +171,14 @@ impl Session for KafkaSession {
         self.session.awaits_login()
     }
 
+    fn expires(&self) -> Option<Instant> {
+        self.session.expires()
+    }
+
+    fn lapse(&self, now: Instant) -> Option<String> {
+        self.session.lapse(now).map(|lapse| lapse.to_string())
+    }
+
     fn describe(&self) -> String {
         self.session.describe()
     }

@@ -191,6 +191,12 @@ pub struct Drained {
 }
 
 impl Running {
+    /// Has every connection ask anew whether its login still counts, after rights were changed.
+    pub fn recheck_logins(&self) {
+        // Whoever watches is woken, finds the phase as it was, and its connection looks around.
+        self.phase.send_modify(|_| {});
+    }
+
     /// Stops accepting, lets requests in flight end, and cuts off what has not ended by then.
     pub async fn shutdown(self, patience: Duration) -> Drained {
         // The threads stay until all has ended.

@@ -133,7 +133,14 @@ impl Prepared {
             certificates,
             hub,
         };
-        signals.until_stop(&mut reloader, &broker.readiness).await;
+        let Broker {
+            readiness,
+            listeners,
+            ..
+        } = &broker;
+        signals
+            .until_stop(&mut reloader, readiness, listeners)
+            .await;
         broker.stop(patience, &mut signals, &data_dir).await
     }
 

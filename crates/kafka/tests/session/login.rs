@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hub::access::Lapse;
 use kafka::Staged;
 use kafka_protocol::messages::{MetadataRequest, SaslAuthenticateRequest, SaslHandshakeRequest};
 use model::Piece;
@@ -158,6 +159,11 @@ async fn a_login_by_token_lasts_as_long_as_the_token() {
     assert_eq!((reply.error_code, reply.session_lifetime_ms), (0, 50_000));
     world.clock.advance(Duration::from_millis(49_999));
     client.call(12, &MetadataRequest::default()).await;
+    let end = client.session.expires().unwrap();
+    let before = end - Duration::from_millis(1);
+    assert_eq!(client.session.lapse(before), None);
+    // What waits until then is ended by whoever owns the connection.
+    assert_eq!(client.session.lapse(end), Some(Lapse::Expired));
     world.clock.advance(Duration::from_millis(1));
     let reason = closed(client.send(12, &MetadataRequest::default()));
     assert!(
@@ -264,4 +270,16 @@ async fn who_fails_to_log_in_again_is_served_no_more() {
     let staged = client.send(2, &token(plain(&ROOT.replace("ROOTKEY", "WRONG"))));
     assert!(matches!(staged, Staged::Later(_)));
     closed(client.send(12, &MetadataRequest::default()));
+}
+
+#[tokio::test]
+async fn what_is_owed_to_who_fails_to_log_in_again_ends_with_the_old_token() {
+    let world = World::new();
+    let mut client = world.login(ROOT_60).await;
+    let end = client.session.expires().unwrap();
+    client.call(1, &handshake("PLAIN")).await;
+    let wrong = plain(&ROOT.replace("ROOTKEY", "WRONG"));
+    drop(client.send(2, &token(wrong)));
+    assert_eq!(client.session.expires(), Some(end));
+    assert_eq!(client.session.lapse(end), Some(Lapse::Expired));
 }

@@ -17,9 +17,12 @@ const PIPE_BYTES: usize = 4096;
 const LOGIN: &[u8] = b"\0\0\0\x01i";
 const ECHO: &[u8] = b"\0\0\0\x01e";
 
-/// Answers `e` at once, `l` after an hour, `b` with more than the pipe takes; `i` logs in.
+/// Answers `e` at once, `l` after an hour, `b` with more than the pipe takes; `i` logs in, and what
+/// was to expire does so no more.
+#[derive(Default)]
 struct Script {
     awaits_login: bool,
+    expires: Option<Instant>,
 }
 
 impl Session for Script {
@@ -40,6 +43,7 @@ impl Session for Script {
             Some(b'b') => Staged::Ready(reply(Bytes::from(vec![b'b'; 4 * PIPE_BYTES]))),
             Some(b'i') => {
                 self.awaits_login = false;
+                self.expires = None;
                 Staged::Ready(reply(frame))
             }
             _ => Staged::Ready(reply(frame)),
@@ -50,8 +54,24 @@ impl Session for Script {
         self.awaits_login
     }
 
+    fn expires(&self) -> Option<Instant> {
+        self.expires
+    }
+
+    fn lapse(&self, now: Instant) -> Option<String> {
+        let lapsed = self.expires.is_some_and(|expires| expires <= now);
+        lapsed.then(|| "after its end".to_owned())
+    }
+
     fn describe(&self) -> String {
         String::new()
+    }
+}
+
+fn awaiting_login() -> Script {
+    Script {
+        awaits_login: true,
+        ..Script::default()
     }
 }
 
@@ -63,8 +83,14 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(Script::default())
+    }
+
+    /// With a login that ends after so many seconds.
+    fn expiring(seconds: u64) -> Self {
         Self::with(Script {
-            awaits_login: false,
+            expires: Some(clock::now().monotonic + Duration::from_secs(seconds)),
+            ..Script::default()
         })
     }
 
@@ -170,7 +196,7 @@ async fn a_client_that_takes_in_nothing_is_closed() {
 
 #[tokio::test(start_paused = true)]
 async fn who_never_logs_in_is_closed_however_much_it_says() {
-    let awaiting = || World::with(Script { awaits_login: true });
+    let awaiting = || World::with(awaiting_login());
     let expected = ("no login within 30s of connecting".to_owned(), 30);
     assert_eq!(awaiting().end().await, expected, "silent");
 
@@ -198,7 +224,7 @@ async fn who_never_logs_in_is_closed_however_much_it_says() {
 
 #[tokio::test(start_paused = true)]
 async fn who_logs_in_in_time_may_be_silent_for_the_idle_time() {
-    let mut world = World::with(Script { awaits_login: true });
+    let mut world = World::with(awaiting_login());
     sleep(Duration::from_secs(29)).await;
     world.call(LOGIN).await;
     assert_eq!(world.end().await, ("nothing came for 600s".to_owned(), 629));
@@ -211,8 +237,47 @@ async fn the_time_of_a_tls_handshake_counts_towards_the_login() {
     let (_client, io) = duplex(PIPE_BYTES);
     let limits = Limits::default();
     let shared = Arc::new(Shared::new(limits));
-    let script = Script { awaits_login: true };
+    let script = awaiting_login();
     let end = Connection::new(io, script, shared, opened).run().await;
     assert!(matches!(end, End::LoginTooSlow(_)), "{end}");
     assert_eq!(clock::now().monotonic - opened, Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_when_the_login_ends_gets_nothing_more() {
+    let lapsed = ("what was owed is not sent after its end".to_owned(), 50);
+    let mut waiting = World::expiring(50);
+    waiting.send(b"\0\0\0\x01l\0\0\0\x01e").await;
+    assert_eq!(waiting.end().await, lapsed, "for a reply");
+
+    let mut reading = World::expiring(50);
+    reading.send(b"\0\0\0\x01b").await;
+    sleep(Duration::from_secs(49)).await;
+    // Something was taken in just now, so nothing stalls.
+    assert_eq!(reading.client.read_u8().await.unwrap(), b'b');
+    assert_eq!(reading.end().await, lapsed, "for the rest of a reply");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_nothing_when_the_login_ends_may_begin_a_new_one() {
+    let mut world = World::expiring(50);
+    world.call(ECHO).await;
+    sleep(Duration::from_secs(100)).await;
+    world.call(LOGIN).await;
+    world.call(b"\0\0\0\x01l").await;
+    assert_eq!(
+        world.end().await,
+        ("nothing came for 600s".to_owned(), 100 + 3600 + 600)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_login_before_the_old_ones_end_keeps_what_waits() {
+    let mut world = World::expiring(50);
+    world.send(b"\0\0\0\x01l").await;
+    sleep(Duration::from_secs(40)).await;
+    world.send(LOGIN).await;
+    assert_eq!(world.client.read_u8().await.unwrap(), b'l');
+    assert_eq!(world.client.read_u8().await.unwrap(), b'i');
+    assert_eq!(world.end().await.1, 3600 + 600);
 }

@@ -30,14 +30,22 @@ impl Signals {
     }
 
     /// Reloads as often as asked, and keeps readiness true to the log, until told to stop.
-    pub(super) async fn until_stop(&mut self, reloader: &mut Reloader, readiness: &Readiness) {
+    pub(super) async fn until_stop(
+        &mut self,
+        reloader: &mut Reloader,
+        readiness: &Readiness,
+        listeners: &server::Running,
+    ) {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         loop {
             // Every arm may be dropped half-way: signals and ticks are kept for the next look.
             tokio::select! {
                 _ = self.terminate.recv() => break,
                 _ = self.interrupt.recv() => break,
-                _ = self.hang_up.recv() => reloader.reload().await,
+                _ = self.hang_up.recv() => {
+                    reloader.reload().await;
+                    listeners.recheck_logins();
+                }
                 _ = look.tick() => {
                     // A full disk mends itself and reads go on; a closed log needs a restart.
                     let closed = matches!(reloader.hub.health(), hub::Health::LogClosed(_));

@@ -18,7 +18,7 @@ use std::{
     fs::File,
     io::Write,
     os::fd::{AsFd, BorrowedFd},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use bytes::Bytes;
@@ -41,6 +41,8 @@ pub(super) struct Echo {
     pub(super) in_flight: Arc<AtomicUsize>,
     pub(super) in_flight_peak: Arc<AtomicUsize>,
     pub(super) server_name: Mutex<Option<String>>,
+    /// Every login is withdrawn.
+    pub(super) withdrawn: AtomicBool,
 }
 
 impl Default for Echo {
@@ -51,6 +53,7 @@ impl Default for Echo {
             in_flight: Arc::default(),
             in_flight_peak: Arc::default(),
             server_name: Mutex::default(),
+            withdrawn: AtomicBool::default(),
         }
     }
 }
@@ -113,6 +116,11 @@ impl Session for EchoSession {
             Some(b'p') => panic!("asked to panic"),
             _ => Staged::Ready(reply),
         }
+    }
+
+    fn lapse(&self, _now: Instant) -> Option<String> {
+        let withdrawn = self.0.withdrawn.load(Ordering::SeqCst);
+        withdrawn.then(|| "after its key was withdrawn".to_owned())
     }
 
     fn describe(&self) -> String {

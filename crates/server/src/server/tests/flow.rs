@@ -260,6 +260,26 @@ async fn shutdown_cuts_off_what_does_not_end_in_time() {
 }
 
 #[tokio::test]
+async fn requests_that_wait_end_at_once_with_a_login_that_is_withdrawn() {
+    let world = World::plain(Limits::default());
+    let mut waiting = world.connect().await;
+    send(&mut waiting, b"l").await;
+    let mut idle = world.connect().await;
+    send(&mut idle, b"e").await;
+    receive(&mut idle).await;
+    world.echo.dispatched(2).await;
+    world.echo.withdrawn.store(true, Ordering::SeqCst);
+    world.running.recheck_logins();
+    closed(&mut waiting).await;
+    drop(waiting);
+    let reason = "what was owed is not sent after its key was withdrawn";
+    world.log.wait_for(reason).await;
+    // Whoever waits for nothing is told at its next request.
+    send(&mut idle, b"e").await;
+    assert_eq!(receive(&mut idle).await, b"e");
+}
+
+#[tokio::test]
 async fn what_lies_in_a_file_is_sent_in_its_place_among_the_rest() {
     let world = World::plain(Limits::default());
     let mut stream = world.connect().await;

@@ -141,8 +141,8 @@ pub(super) const NAMESPACE: Table = Table {
             "false",
             LIVE,
             "Whether a reload that withdraws a key, a policy or a right ends the connections that \
-             logged in with it, at their next request. Else they keep what they have until they \
-             end, as at Event Hubs.",
+             logged in with it: at once where replies are owed to them, else at their next \
+             request. Else they keep what they have until they end, as at Event Hubs.",
         ),
     ],
     tables: &[POLICY, EVENT_HUB],
