@@ -4,7 +4,7 @@ mod change;
 mod check;
 mod decide;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use model::topic_config::TopicConfigError;
 use model::{PartitionIndex, TopicId, TopicName, TopicNameError};
@@ -164,6 +164,14 @@ pub enum ProducerIdError {
     Denied,
     #[error(transparent)]
     Metadata(#[from] MetadataError),
+}
+
+/// Which partitions' shares of the disk are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum LogDirScope<'a> {
+    All,
+    /// Partitions by the names of their topics; what does not exist is passed over.
+    These(&'a BTreeMap<&'a str, BTreeSet<i32>>),
 }
 
 /// One partition's share of the disk, for DescribeLogDirs.

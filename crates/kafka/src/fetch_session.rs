@@ -12,6 +12,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
+    hash::{Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -29,10 +30,26 @@ const FINAL_EPOCH: i32 = -1;
 const INITIAL_EPOCH: i32 = 0;
 
 /// How fetches name a topic: by name up to version 12, then by id.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TopicKey {
     Name(Arc<str>),
     Id(TopicId),
+}
+
+/// As much of a name as is hashed: all of any topic's, and no more of one that is none, which is
+/// hashed for each of its partitions.
+const HASHED_BYTES_MAX: usize = 256;
+
+impl Hash for TopicKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Name(name) => {
+                let bytes = name.as_bytes();
+                bytes.get(..HASHED_BYTES_MAX).unwrap_or(bytes).hash(state);
+            }
+            Self::Id(id) => id.hash(state),
+        }
+    }
 }
 
 /// How fetches name a partition.
@@ -175,7 +192,7 @@ impl FetchSessions {
             return Ok(table.begin(opening));
         }
         Ok(Plan {
-            wanted: opening.wanted,
+            wanted: each_once(opening.wanted),
             reply: ReplyScope::Sessionless,
         })
     }
@@ -204,6 +221,29 @@ impl FetchSessions {
         };
         Ok(Plan { wanted, reply })
     }
+}
+
+/// So many partitions are compared with each other: quicker than a table of them.
+const COMPARED_MAX: usize = 8;
+
+/// Each partition at its first mention, as its last one wants it: how Kafka reads them.
+fn each_once(wanted: Vec<Wanted>) -> Vec<Wanted> {
+    if wanted.len() <= COMPARED_MAX {
+        let mut earlier = wanted.iter().enumerate();
+        if earlier.all(|(place, one)| wanted.iter().take(place).all(|other| one.key != other.key)) {
+            return wanted;
+        }
+    }
+    let mut places: HashMap<PartitionKey, usize> = HashMap::with_capacity(wanted.len());
+    let mut once: Vec<Wanted> = Vec::with_capacity(wanted.len());
+    for wanted in wanted {
+        let place = *places.entry(wanted.key.clone()).or_insert(once.len());
+        match once.get_mut(place) {
+            Some(first) => *first = wanted,
+            None => once.push(wanted),
+        }
+    }
+    once
 }
 
 impl Table {

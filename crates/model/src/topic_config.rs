@@ -4,7 +4,7 @@
 mod table;
 mod value;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
@@ -84,11 +84,8 @@ impl TopicConfig {
     /// An unknown name, one that is no list, or an unacceptable result.
     pub fn append(&mut self, name: &str, items: &str) -> Result<(), TopicConfigError> {
         let mut list = self.list("APPEND", name)?;
-        for item in split_list(items) {
-            if !list.contains(&item) {
-                list.push(item);
-            }
-        }
+        let mut present: BTreeSet<String> = list.iter().cloned().collect();
+        list.extend(split_list(items).filter(|item| present.insert(item.clone())));
         self.set(name, &list.join(","))
     }
 
@@ -97,7 +94,7 @@ impl TopicConfig {
     /// # Errors
     /// An unknown name, one that is no list, or an unacceptable result.
     pub fn subtract(&mut self, name: &str, items: &str) -> Result<(), TopicConfigError> {
-        let gone: Vec<String> = split_list(items).collect();
+        let gone: BTreeSet<String> = split_list(items).collect();
         let mut list = self.list("SUBTRACT", name)?;
         list.retain(|item| !gone.contains(item));
         self.set(name, &list.join(","))

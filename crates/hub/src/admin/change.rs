@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::{
     AlterConfigsError, CreateTopicError, CreatedTopic, DeleteRecordsError, DeleteTopicError,
-    GrowTopicError, LogDir, LogDirPartition, MetadataError, NewTopic, ProducerIdError,
+    GrowTopicError, LogDir, LogDirPartition, LogDirScope, MetadataError, NewTopic, ProducerIdError,
     check::{self, CheckedTopic},
 };
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     access::{Denied, Need, TopicRef},
     configs::{ConfigChange, ConfigEntry},
     internal_log::KeepError,
+    partition::Partition,
     sync::tell,
     topic::{Topic, TopicSettings},
 };
@@ -102,6 +103,11 @@ impl Access {
             partition_count: topic.partition_count(),
             configs: self.describe(topic),
         }
+    }
+
+    fn describes(&self, topic: &Topic) -> bool {
+        self.authorise(Resource::Topic(&topic.name), Need::Any)
+            .is_ok()
     }
 
     fn describe(&self, topic: &Topic) -> Vec<ConfigEntry> {
@@ -253,27 +259,41 @@ impl Access {
         Ok((id.map_err(MetadataError::from)?, ProducerEpoch(0)))
     }
 
-    /// The data directory with the partitions that the caller may describe.
+    /// The data directory with those of the partitions that the caller may describe, in the order of
+    /// their topics' names.
     ///
     /// # Errors
     /// Needs Manage or Listen on the namespace.
-    pub fn log_dir(&self) -> Result<LogDir, AccessError> {
+    pub fn log_dir(&self, scope: LogDirScope<'_>) -> Result<LogDir, AccessError> {
         self.authorise(Resource::Namespace, Need::Right(Right::Listen))?;
         let core = self.core();
         let mut partitions = Vec::new();
-        for topic in self.inside().topics() {
-            if self
-                .authorise(Resource::Topic(&topic.name), Need::Any)
-                .is_err()
-            {
-                continue;
+        let mut add = |topic: &Topic, partition: &Partition| {
+            partitions.push(LogDirPartition {
+                topic: topic.name.clone(),
+                partition: partition.index,
+                size_bytes: core.engine.size(partition.log),
+            });
+        };
+        match scope {
+            LogDirScope::All => {
+                for topic in self.inside().topics() {
+                    if self.describes(&topic) {
+                        let all = topic.partitions.load();
+                        all.iter().for_each(|partition| add(&topic, partition));
+                    }
+                }
             }
-            for partition in topic.partitions.load().iter() {
-                partitions.push(LogDirPartition {
-                    topic: topic.name.clone(),
-                    partition: partition.index,
-                    size_bytes: core.engine.size(partition.log),
-                });
+            LogDirScope::These(asked) => {
+                for (name, indexes) in asked {
+                    let found = self.inside().topic_named(name);
+                    let Some(topic) = found.filter(|topic| self.describes(topic)) else {
+                        continue;
+                    };
+                    let indexes = indexes.iter().map(|index| PartitionIndex(*index));
+                    let these = indexes.filter_map(|index| topic.partition(index));
+                    these.for_each(|partition| add(&topic, &partition));
+                }
             }
         }
         let stats = core.engine.stats();

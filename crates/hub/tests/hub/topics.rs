@@ -6,8 +6,8 @@ use hub::{
     AccessError,
     access::TopicRef,
     admin::{
-        AlterConfigsError, AssignmentError, CreateTopicError, GrowTopicError, NewTopic,
-        PartitionCountError,
+        AlterConfigsError, AssignmentError, CreateTopicError, GrowTopicError, LogDirScope,
+        NewTopic, PartitionCountError,
     },
     configs::{ConfigChange, ConfigSource},
     fetch::{FetchError, FetchRequest, Lending},
@@ -84,14 +84,20 @@ async fn a_deleted_topic_is_gone_wakes_its_readers_and_frees_its_disk() {
         tokio::spawn(async move { access.fetch(request).await })
     };
     tokio::task::yield_now().await;
-    let before = access.log_dir().unwrap();
+    let before = access.log_dir(LogDirScope::All).unwrap();
     assert!(before.partitions[0].size_bytes > 10_000);
     access.delete_topic(TopicRef::Id(id)).await.unwrap();
     let failure = waiting.await.unwrap().partitions[0].clone().unwrap_err();
     assert_eq!(failure.error, FetchError::TopicDeleted);
     let gone = access.topic_to_listen(TopicRef::Id(id)).err();
     assert_eq!(gone, Some(AccessError::Unknown));
-    assert!(access.log_dir().unwrap().partitions.is_empty());
+    assert!(
+        access
+            .log_dir(LogDirScope::All)
+            .unwrap()
+            .partitions
+            .is_empty()
+    );
 
     // Created again it is another topic, and empty.
     create(&access, "orders").await;

@@ -14,10 +14,7 @@ use kafka_protocol::messages::{
 use model::GroupId;
 use wire::error_code::ErrorCode;
 
-use super::{
-    Answer, Call, Handler, groups,
-    mentions::{Mention, Mentions},
-};
+use super::{Answer, Call, Handler, groups};
 
 pub(crate) struct DeleteGroups;
 
@@ -25,11 +22,7 @@ impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
 
     fn handle(call: &Call<'_>, request: DeleteGroupsRequest) -> Answer<DeleteGroupsResponse> {
-        let named = request.groups_names.iter().map(groups::group_id);
-        let mut mentions = Mentions::count(named.clone());
-        let asked: Vec<GroupId> = named
-            .filter(|group| mentions.of(group) != Mention::Again)
-            .collect();
+        let asked = groups::each_once(&request.groups_names);
         let reply = groups::ask(call, Command::DeleteGroups(asked.clone()));
         Answer::later(async move {
             let all = |code: ErrorCode| asked.iter().map(|group| result(group, code)).collect();

@@ -3,9 +3,11 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 2 |
-//! | Behaviour | Offset -1 means the high watermark; needs Manage (KIP-107) |
+//! | Behaviour | Of a partition's several mentions the last counts. Offset -1 means the high watermark; needs Manage (KIP-107) |
 //! | Differs | Nothing |
 //! | Skipped | The timeout: it takes one commit |
+
+use std::collections::{BTreeMap, HashMap};
 
 use hub::{Access, admin::DeleteRecordsError};
 use kafka_protocol::messages::{
@@ -32,12 +34,32 @@ impl Handler for DeleteRecords {
         let access = call.access.clone();
         Answer::later(async move {
             let mut topics = Vec::with_capacity(request.topics.len());
-            for topic in request.topics {
+            for topic in each_once(request.topics) {
                 topics.push(delete_from(&access, topic).await);
             }
             DeleteRecordsResponse::default().with_topics(topics)
         })
     }
+}
+
+/// Each partition once, with the offset of its last mention, as Kafka reads them.
+fn each_once(named: Vec<DeleteRecordsTopic>) -> Vec<DeleteRecordsTopic> {
+    let mut places = HashMap::new();
+    let mut once: Vec<DeleteRecordsTopic> = Vec::with_capacity(named.len());
+    for topic in named {
+        let place = *places.entry(topic.name.clone()).or_insert(once.len());
+        match once.get_mut(place) {
+            Some(first) => first.partitions.extend(topic.partitions),
+            None => once.push(topic),
+        }
+    }
+    for topic in &mut once {
+        let wishes = std::mem::take(&mut topic.partitions).into_iter();
+        let last: BTreeMap<i32, DeleteRecordsPartition> =
+            wishes.map(|wish| (wish.partition_index, wish)).collect();
+        topic.partitions = last.into_values().collect();
+    }
+    once
 }
 
 async fn delete_from(access: &Access, topic: DeleteRecordsTopic) -> DeleteRecordsTopicResult {

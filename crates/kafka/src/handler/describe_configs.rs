@@ -3,9 +3,11 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 1 to 4 |
-//! | Behaviour | Topics: every setting that Kafka 4.4 knows; synonyms where asked (KIP-226), types and documentation from version 3 (KIP-569). The broker, by its id: the limits in force, read-only; nothing by the empty name, which asks for what was set while running |
-//! | Differs | Broker settings are a short list: the file has its own words for the rest |
+//! | Behaviour | A resource named more than once is answered once. Topics: every setting that Kafka 4.4 knows; synonyms where asked (KIP-226), types and documentation from version 3 (KIP-569). The broker, by its id: the limits in force, read-only; nothing by the empty name, which asks for what was set while running |
+//! | Differs | Kafka answers each mention of a resource. Broker settings are a short list: the file has its own words for the rest |
 //! | Skipped | Broker loggers, client metrics and groups: they have no settings |
+
+use std::collections::{HashMap, HashSet};
 
 use hub::{
     Access, AccessError,
@@ -41,7 +43,7 @@ impl Handler for DescribeConfigs {
             synonyms: request.include_synonyms,
             documentation: request.include_documentation,
         };
-        let results = request.resources.into_iter().map(|resource| {
+        let results = each_once(request.resources).into_iter().map(|resource| {
             let described = describe(&call.access, &resource, detail);
             let answer = DescribeConfigsResult::default()
                 .with_error_message(None)
@@ -65,16 +67,35 @@ struct Detail {
     documentation: bool,
 }
 
+/// Each resource at its first mention, with the keys of all its mentions.
+fn each_once(named: Vec<DescribeConfigsResource>) -> Vec<DescribeConfigsResource> {
+    let mut places = HashMap::new();
+    let mut once: Vec<DescribeConfigsResource> = Vec::with_capacity(named.len());
+    for resource in named {
+        let key = (resource.resource_type, resource.resource_name.clone());
+        let place = *places.entry(key).or_insert(once.len());
+        let Some(first) = once.get_mut(place) else {
+            once.push(resource);
+            continue;
+        };
+        let more = resource.configuration_keys.filter(|keys| !keys.is_empty());
+        match (&mut first.configuration_keys, more) {
+            (Some(keys), Some(more)) if !keys.is_empty() => keys.extend(more),
+            (keys, _) => *keys = None,
+        }
+    }
+    once
+}
+
 fn describe(
     access: &Access,
     resource: &DescribeConfigsResource,
     detail: Detail,
 ) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    let wanted = |name: &str| {
-        let keys = resource.configuration_keys.as_ref();
-        // As with Kafka, no keys at all are all keys, too.
-        keys.is_none_or(|keys| keys.is_empty() || keys.iter().any(|key| key.as_str() == name))
-    };
+    let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+    let keys: HashSet<&str> = keys.iter().map(StrBytes::as_str).collect();
+    // As with Kafka, no keys at all are all keys, too.
+    let wanted = |name: &str| keys.is_empty() || keys.contains(name);
     let name = resource.resource_name.as_str();
     match ResourceType::from_code(resource.resource_type) {
         Some(ResourceType::Topic) => {

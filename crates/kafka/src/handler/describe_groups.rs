@@ -3,8 +3,8 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 6 |
-//! | Behaviour | An unknown group is `Dead` without an error up to version 5, GROUP_ID_NOT_FOUND with a message from 6 (KIP-1043) |
-//! | Differs | Groups have no configurations, so neither have the authorized operations |
+//! | Behaviour | A group named more than once is answered once. An unknown group is `Dead` without an error up to version 5, GROUP_ID_NOT_FOUND with a message from 6 (KIP-1043) |
+//! | Differs | Kafka answers each mention of a group. Groups have no configurations, so neither have the authorized operations |
 //! | Skipped | Groups of the newer protocols: there are none |
 
 use hub::groups::{Command, DescribedGroup as Described, GroupError, GroupState, Reply};
@@ -32,7 +32,7 @@ impl Handler for DescribeGroups {
         } else {
             words::OPERATIONS_NOT_ASKED
         };
-        let asked: Vec<GroupId> = request.groups.iter().map(groups::group_id).collect();
+        let asked = groups::each_once(&request.groups);
         let reply = groups::ask(call, Command::DescribeGroups(asked.clone()));
         Answer::later(async move {
             let described = match reply.await {

@@ -7,11 +7,12 @@
 //! | Differs | Needs Listen, where Kafka asks for Describe. The directory has a label, not its path |
 //! | Skipped | Future replicas: there are none |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use hub::admin::LogDir;
+use hub::admin::{LogDir, LogDirScope};
 use kafka_protocol::messages::{
     DescribeLogDirsRequest, DescribeLogDirsResponse,
+    describe_log_dirs_request::DescribableLogDirTopic,
     describe_log_dirs_response::{
         DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
     },
@@ -31,31 +32,34 @@ impl Handler for DescribeLogDirs {
 
     fn handle(call: &Call<'_>, request: DescribeLogDirsRequest) -> Answer<DescribeLogDirsResponse> {
         let response = DescribeLogDirsResponse::default();
-        Answer::ready(match call.access.log_dir() {
-            Ok(dir) => response.with_results(vec![result(&dir, &request)]),
+        let asked = request.topics.as_deref().map(asked);
+        let scope = asked.as_ref().map_or(LogDirScope::All, LogDirScope::These);
+        Answer::ready(match call.access.log_dir(scope) {
+            Ok(dir) => response.with_results(vec![result(&dir)]),
             Err(_) if call.version < ERROR_FROM => response,
             Err(_) => response.with_error_code(ErrorCode::ClusterAuthorizationFailed.code()),
         })
     }
 }
 
-fn result(dir: &LogDir, request: &DescribeLogDirsRequest) -> DescribeLogDirsResult {
-    let wanted = |topic: &TopicName, partition: i32| {
-        request.topics.as_ref().is_none_or(|topics| {
-            topics.iter().any(|asked| {
-                asked.topic.0.as_str() == topic.as_str() && asked.partitions.contains(&partition)
-            })
-        })
-    };
+/// Each partition once, however often the request names it.
+fn asked(topics: &[DescribableLogDirTopic]) -> BTreeMap<&str, BTreeSet<i32>> {
+    let mut asked: BTreeMap<&str, BTreeSet<i32>> = BTreeMap::new();
+    for topic in topics {
+        let indexes = asked.entry(topic.topic.as_str()).or_default();
+        indexes.extend(&topic.partitions);
+    }
+    asked
+}
+
+fn result(dir: &LogDir) -> DescribeLogDirsResult {
     let mut topics: BTreeMap<&TopicName, Vec<DescribeLogDirsPartition>> = BTreeMap::new();
     for share in &dir.partitions {
-        if wanted(&share.topic, share.partition.0) {
-            topics.entry(&share.topic).or_default().push(
-                DescribeLogDirsPartition::default()
-                    .with_partition_index(share.partition.0)
-                    .with_partition_size(signed(share.size_bytes)),
-            );
-        }
+        topics.entry(&share.topic).or_default().push(
+            DescribeLogDirsPartition::default()
+                .with_partition_index(share.partition.0)
+                .with_partition_size(signed(share.size_bytes)),
+        );
     }
     let topics = topics.into_iter().map(|(topic, partitions)| {
         DescribeLogDirsTopic::default()

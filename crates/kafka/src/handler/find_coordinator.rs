@@ -2,10 +2,12 @@
 //!
 //! | Card | |
 //! |---|---|
-//! | Versions | 0 to 6; from 4 on many keys at once |
+//! | Versions | 0 to 6; from 4 on many keys at once, each answered once |
 //! | Behaviour | Groups need Listen; without it GROUP_AUTHORIZATION_FAILED. The address is the connection's own |
-//! | Differs | Coordinators of transactions are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (what clients take as final) and a message; of share groups, and unknown types, with INVALID_REQUEST |
+//! | Differs | Kafka answers each mention of a key. Coordinators of transactions are refused with TRANSACTIONAL_ID_AUTHORIZATION_FAILED (what clients take as final) and a message; of share groups, and unknown types, with INVALID_REQUEST |
 //! | Skipped | Transactions, share groups |
+
+use std::collections::HashSet;
 
 use kafka_protocol::{
     messages::{
@@ -20,7 +22,6 @@ use super::{
     Answer, Call, Handler,
     words::{BROKER, text},
 };
-use crate::address::Endpoint;
 
 /// From this version on keys come in a list, and so do the answers.
 const BATCHED_FROM: i16 = 4;
@@ -35,14 +36,15 @@ impl Handler for FindCoordinator {
 
     fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> Answer<FindCoordinatorResponse> {
         let verdict = judge(call, request.key_type);
-        let endpoint = call.session.endpoint();
         let response = FindCoordinatorResponse::default().with_error_message(None);
         if call.version >= BATCHED_FROM {
+            let mut seen = HashSet::new();
             let keys = request.coordinator_keys.into_iter();
-            let coordinators = keys.map(|key| coordinator(key, &verdict, &endpoint));
+            let keys = keys.filter(|key| seen.insert(key.clone()));
+            let coordinators = keys.map(|key| coordinator(key, &verdict));
             return Answer::ready(response.with_coordinators(coordinators.collect()));
         }
-        let only = coordinator(request.key, &verdict, &endpoint);
+        let only = coordinator(request.key, &verdict);
         Answer::ready(
             response
                 .with_error_code(only.error_code)
@@ -54,15 +56,30 @@ impl Handler for FindCoordinator {
     }
 }
 
-struct Refusal {
-    error: ErrorCode,
-    message: String,
+/// Where every key's coordinator is; the texts are shared by all answers.
+struct Place {
+    host: StrBytes,
+    port: i32,
 }
 
-fn judge(call: &Call<'_>, key_type: i8) -> Result<(), Refusal> {
-    let refuse = |error, message: String| Err(Refusal { error, message });
+struct Refusal {
+    error: ErrorCode,
+    message: StrBytes,
+}
+
+fn judge(call: &Call<'_>, key_type: i8) -> Result<Place, Refusal> {
+    let refuse = |error, message: String| {
+        let message = text(message);
+        Err(Refusal { error, message })
+    };
     match key_type {
-        GROUP if call.access.cluster_rights().listen => Ok(()),
+        GROUP if call.access.cluster_rights().listen => {
+            let endpoint = call.session.endpoint();
+            Ok(Place {
+                host: text(&endpoint.host),
+                port: endpoint.port.into(),
+            })
+        }
         GROUP => refuse(
             ErrorCode::GroupAuthorizationFailed,
             "Group authorization failed.".to_owned(),
@@ -82,19 +99,19 @@ fn judge(call: &Call<'_>, key_type: i8) -> Result<(), Refusal> {
     }
 }
 
-fn coordinator(key: StrBytes, verdict: &Result<(), Refusal>, endpoint: &Endpoint) -> Coordinator {
+fn coordinator(key: StrBytes, verdict: &Result<Place, Refusal>) -> Coordinator {
     let entry = Coordinator::default()
         .with_key(key)
         .with_error_message(None);
     match verdict {
-        Ok(()) => entry
+        Ok(Place { host, port }) => entry
             .with_node_id(BROKER)
-            .with_host(text(&endpoint.host))
-            .with_port(endpoint.port.into()),
+            .with_host(host.clone())
+            .with_port(*port),
         Err(Refusal { error, message }) => entry
             .with_node_id(BrokerId(-1))
             .with_port(-1)
             .with_error_code(error.code())
-            .with_error_message(Some(text(message))),
+            .with_error_message(Some(message.clone())),
     }
 }

@@ -1,6 +1,6 @@
 //! What the group handlers share: domain words out of wire words, codes out of refusals.
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use hub::access::TopicRef;
 use hub::groups::{Command, GroupCallError, GroupError, PartitionResult, PerTopic, Reply};
@@ -24,6 +24,13 @@ pub(super) fn ask(
 
 pub(super) fn group_id(wire: &WireGroupId) -> GroupId {
     GroupId::from(wire.0.as_str())
+}
+
+/// The groups that a request names, each at its first mention.
+pub(super) fn each_once(named: &[WireGroupId]) -> Vec<GroupId> {
+    let mut seen = HashSet::new();
+    let first = named.iter().filter(|group| seen.insert(*group));
+    first.map(group_id).collect()
 }
 
 pub(super) fn wire_group(group: &GroupId) -> WireGroupId {

@@ -49,13 +49,15 @@ impl Handler for ListGroups {
 }
 
 /// An empty filter filters nothing; a name that is none of ours matches nothing.
-fn filter<T>(names: &[StrBytes], known: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-    (!names.is_empty()).then(|| {
-        names
-            .iter()
-            .filter_map(|name| known(name.as_str()))
-            .collect()
-    })
+fn filter<T: PartialEq>(names: &[StrBytes], known: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
+    let mut wanted = Vec::new();
+    for each in names.iter().filter_map(|name| known(name.as_str())) {
+        // There are few of them, however many names.
+        if !wanted.contains(&each) {
+            wanted.push(each);
+        }
+    }
+    (!names.is_empty()).then_some(wanted)
 }
 
 fn refused(code: ErrorCode) -> ListGroupsResponse {

@@ -7,13 +7,15 @@
 //! | Differs | Needs Listen, where Kafka asks for Describe. Nothing is tiered, so -4 is the earliest and -5 and -6 find nothing |
 //! | Skipped | The timeout of version 10: a look-up does not wait for a remote store. The isolation level: without transactions the last stable offset is the high watermark |
 
+use std::collections::HashMap;
+
 use hub::{
     Access, ListenPartition,
     access::TopicRef,
     offsets::{OffsetAt, OffsetQuery},
 };
 use kafka_protocol::messages::{
-    ListOffsetsRequest, ListOffsetsResponse, TopicName as WireTopicName,
+    ListOffsetsRequest, ListOffsetsResponse,
     list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic},
     list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse},
 };
@@ -33,28 +35,43 @@ impl Handler for ListOffsets {
     fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
         let (access, version) = (call.access.clone(), call.version);
         Answer::later(async move {
-            let mut mentions = Mentions::count(request.topics.iter().flat_map(named));
+            let numbers = numbers(&request.topics);
+            let numbered = request.topics.iter().zip(&numbers);
+            let named = numbered.flat_map(|(topic, number)| named(topic, *number));
+            let mut mentions = Mentions::count(named);
             let mut topics = Vec::with_capacity(request.topics.len());
-            for topic in request.topics {
-                topics.push(look_up(&access, version, topic, &mut mentions).await);
+            for (topic, number) in request.topics.into_iter().zip(numbers) {
+                topics.push(look_up(&access, version, topic, (number, &mut mentions)).await);
             }
             ListOffsetsResponse::default().with_topics(topics)
         })
     }
 }
 
-type Named = (WireTopicName, i32);
+/// A partition by its topic's number and its own.
+type Named = (usize, i32);
 
-fn named(topic: &ListOffsetsTopic) -> impl Iterator<Item = Named> {
+/// A number for each topic, the same where the name is: it is looked at once and not for each of
+/// its partitions.
+fn numbers(topics: &[ListOffsetsTopic]) -> Vec<usize> {
+    let mut known = HashMap::new();
+    let mut number = |topic: &ListOffsetsTopic| {
+        let next = known.len();
+        *known.entry(topic.name.clone()).or_insert(next)
+    };
+    topics.iter().map(&mut number).collect()
+}
+
+fn named(topic: &ListOffsetsTopic, number: usize) -> impl Iterator<Item = Named> {
     let indexes = topic.partitions.iter();
-    indexes.map(|partition| (topic.name.clone(), partition.partition_index))
+    indexes.map(move |partition| (number, partition.partition_index))
 }
 
 async fn look_up(
     access: &Access,
     version: i16,
     request: ListOffsetsTopic,
-    mentions: &mut Mentions<Named>,
+    (number, mentions): (usize, &mut Mentions<Named>),
 ) -> ListOffsetsTopicResponse {
     let name = TopicRef::Name(&request.name);
     let topic = access
@@ -63,7 +80,7 @@ async fn look_up(
     let mut partitions = Vec::with_capacity(request.partitions.len());
     for wanted in &request.partitions {
         let index = wanted.partition_index;
-        let partition = match (mentions.of(&(request.name.clone(), index)), &topic) {
+        let partition = match (mentions.of(&(number, index)), &topic) {
             (Mention::Again, _) => continue,
             (Mention::First, _) => Err(ErrorCode::InvalidRequest),
             (Mention::Only, Ok(topic)) => topic

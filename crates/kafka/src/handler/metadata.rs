@@ -46,10 +46,7 @@ impl Handler for Metadata {
         let operations_asked = request.include_topic_authorized_operations;
         let found: Vec<Found> = match wanted(call.version, request.topics) {
             Wanted::All => access.topics().into_iter().map(Found::Topic).collect(),
-            Wanted::These(topics) => topics
-                .into_iter()
-                .map(|topic| find(&access, call.version, topic))
-                .collect(),
+            Wanted::These(topics) => find_all(&access, call.version, topics),
         };
         let create = request.allow_auto_topic_creation && access.settings().auto_create;
         let missing = |found: &Found| matches!(found, Found::Missing(_));
@@ -85,12 +82,26 @@ fn wanted(version: i16, topics: Option<Vec<MetadataRequestTopic>>) -> Wanted {
     match topics {
         None => Wanted::All,
         Some(topics) if topics.is_empty() && version < EMPTY_IS_NONE_FROM => Wanted::All,
-        Some(mut topics) => {
-            let mut seen = HashSet::new();
-            topics.retain(|topic| seen.insert((topic.topic_id, topic.name.clone())));
-            Wanted::These(topics)
-        }
+        Some(topics) => Wanted::These(topics),
     }
+}
+
+/// Each topic once, however it is named: as with Kafka an id counts, and not the name beside it.
+fn find_all(access: &Access, version: i16, mut topics: Vec<MetadataRequestTopic>) -> Vec<Found> {
+    let mut asked = HashSet::new();
+    topics.retain(|topic| match (topic.topic_id, &topic.name) {
+        (id, name) if id.is_nil() => asked.insert((id, name.clone())),
+        (id, _) => asked.insert((id, None)),
+    });
+    let mut seen = HashSet::new();
+    let found = topics
+        .into_iter()
+        .map(|topic| find(access, version, topic))
+        .filter(|found| match found {
+            Found::Topic(view) => seen.insert(view.id),
+            Found::Missing(_) | Found::Failed(_) => true,
+        });
+    found.collect()
 }
 
 /// What became of one topic of the request.

@@ -3,9 +3,11 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 1 to 10 |
-//! | Behaviour | One group up to version 7, several from 8 (KIP-709); all topics where none are named (from 2); topics by id from 10. Waits until what it saw is durable |
-//! | Differs | Nothing |
+//! | Behaviour | Groups, topics and partitions named more than once are answered once. One group up to version 7, several from 8 (KIP-709); all topics where none are named (from 2); topics by id from 10. Waits until what it saw is durable |
+//! | Differs | Kafka answers each mention |
 //! | Skipped | `require_stable` (7) has nothing to wait for: there are no transactions. Member epochs (9) bind only groups of the newer protocol |
+
+use std::collections::{HashMap, HashSet};
 
 use hub::{
     Access,
@@ -48,7 +50,7 @@ impl Handler for OffsetFetch {
 
     fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
         let version = call.version;
-        let asked: Vec<AskedGroup> = wanted(request, version)
+        let asked: Vec<AskedGroup> = each_once(wanted(request, version))
             .into_iter()
             .map(|wanted| ask_for(call, wanted))
             .collect();
@@ -109,6 +111,46 @@ fn wanted(request: OffsetFetchRequest, version: i16) -> Vec<Wanted> {
         group: request.group_id,
         topics: topics.map(|topics| topics.into_iter().map(topic).collect()),
     }]
+}
+
+/// Each group, topic and partition at its first mention.
+fn each_once(named: Vec<Wanted>) -> Vec<Wanted> {
+    let mut places = HashMap::new();
+    let mut once: Vec<Wanted> = Vec::with_capacity(named.len());
+    for wanted in named {
+        let place = *places.entry(wanted.group.clone()).or_insert(once.len());
+        let Some(first) = once.get_mut(place) else {
+            once.push(wanted);
+            continue;
+        };
+        match (&mut first.topics, wanted.topics) {
+            (Some(topics), Some(more)) => topics.extend(more),
+            // All topics hold whatever is named.
+            (topics, _) => *topics = None,
+        }
+    }
+    for wanted in &mut once {
+        wanted.topics = wanted.topics.take().map(topics_once);
+    }
+    once
+}
+
+fn topics_once(named: Vec<WantedTopic>) -> Vec<WantedTopic> {
+    let mut places = HashMap::new();
+    let mut once: Vec<WantedTopic> = Vec::with_capacity(named.len());
+    for topic in named {
+        let key = (topic.name.clone(), topic.id);
+        let place = *places.entry(key).or_insert(once.len());
+        match once.get_mut(place) {
+            Some(first) => first.partitions.extend(topic.partitions),
+            None => once.push(topic),
+        }
+    }
+    for topic in &mut once {
+        let mut seen = HashSet::new();
+        topic.partitions.retain(|index| seen.insert(*index));
+    }
+    once
 }
 
 /// A group with its topics judged by the caller's rights.

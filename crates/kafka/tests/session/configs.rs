@@ -119,7 +119,6 @@ async fn what_cannot_be_described_says_why_and_the_others_are_described() {
     let mut client = prepare(&world).await;
     let cases = [
         (TOPIC, "orders", 0, ""),
-        (TOPIC, "orders", 0, ""),
         (
             TOPIC,
             "nope",

@@ -15,6 +15,8 @@ mod coordinator;
 #[cfg(test)]
 mod create_topics;
 #[cfg(test)]
+mod duplicates;
+#[cfg(test)]
 mod fetch;
 #[cfg(test)]
 mod groups;

@@ -338,13 +338,13 @@ async fn who_may_not_use_a_group_learns_nothing_of_topics_from_it() {
             .with_name(name("orders"))
             .with_topic_id(id)
             .with_partition_indexes(vec![0]);
-        let of = |topics| {
+        let of = |id, topics| {
             OffsetFetchRequestGroup::default()
-                .with_group_id(group("g"))
+                .with_group_id(group(id))
                 .with_topics(topics)
         };
-        let request =
-            OffsetFetchRequest::default().with_groups(vec![of(Some(vec![topic])), of(None)]);
+        let groups = vec![of("g", Some(vec![topic])), of("h", None)];
+        let request = OffsetFetchRequest::default().with_groups(groups);
         let refused = client.call(version, &request).await.groups;
         assert_eq!(refused.len(), 2);
         for group in refused {
