@@ -134,6 +134,14 @@ impl EntryHeader {
         aligned(ENTRY_HEADER_BYTES.saturating_add(self.body_bytes))
     }
 
+    /// The position after the entry.
+    pub(crate) const fn end(&self) -> Position {
+        Position {
+            extent: self.position.extent,
+            byte: self.position.byte.saturating_add(self.total_bytes()),
+        }
+    }
+
     /// Encodes the header over the heads of its batches.
     pub(crate) fn encode<'a>(
         &self,

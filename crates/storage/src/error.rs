@@ -14,6 +14,9 @@ pub enum OpenError {
     ExtentBytes { bytes: u64, min: u64, max: u64 },
     #[error("{file} has format version {version}, newer than this program knows")]
     Version { file: String, version: u32 },
+    /// Neither the manifest nor the mark nor an extent's header is sound.
+    #[error("the files of the log hold entries that nothing proves any more")]
+    Unproved,
     #[error("{action} {file}")]
     Io {
         action: &'static str,

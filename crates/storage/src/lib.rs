@@ -5,6 +5,7 @@
 //!   lock                       held by the process that uses the directory
 //!   unclean                    present while the log is open: its presence at start says "crashed"
 //!   manifest                   the last checkpoint: partitions, extents, snapshots
+//!   synced                     how far the log is synced: a second witness beside its entries
 //!   log/<sequence>.log         extents: the data's first home, written once, in order
 //!   log/<sequence>.free          files of freed extents, to be used again
 //!   log/<sequence>.index       entries of a sealed extent by partition and offset; rebuildable
@@ -28,6 +29,7 @@ mod index;
 mod locked;
 mod log;
 mod manifest;
+mod mark;
 mod options;
 mod outcome;
 mod partition;

@@ -51,6 +51,7 @@ use crate::{
     disk::{Disk, RealDisk},
     extent::{ExtentSet, Opened},
     locked::lock,
+    mark::Mark,
     partition::{Partition, PartitionState, PartitionTable},
 };
 
@@ -98,6 +99,8 @@ pub(crate) struct Core {
     rebuilding: Mutex<()>,
     checkpointing: Mutex<()>,
     durable: AtomicU64,
+    /// Says the same in a file of its own.
+    mark: Mark,
     closed: OnceLock<Arc<str>>,
     /// Tells the threads to end once nothing is left to do.
     ending: AtomicBool,
@@ -338,6 +341,12 @@ impl Log {
         self.core.checkpoint_due()
     }
 
+    /// Makes what is noted of the syncs outlive the machine. Blocks on the disk; to be called now
+    /// and then, off the way of appends.
+    pub fn keep_mark(&self) {
+        self.core.mark.sync(self.core.durable_position());
+    }
+
     /// Gives memory back that has not been used since the last call. To be called now and then:
     /// what it gives back too early is asked for anew.
     pub fn give_back(&self) {
@@ -395,9 +404,12 @@ impl Core {
     }
 
     fn stats(&self) -> Stats {
+        let free_space_bytes = self.disk.free_bytes().unwrap_or(0);
+        let for_another = self.options.extent_bytes + self.options.free_space_floor_bytes;
+        let is_short = free_space_bytes < for_another;
         let state = match self.closed.get() {
             Some(reason) => State::Closed(Arc::clone(reason)),
-            None if self.no_space.load(Ordering::Relaxed) => State::NoSpace,
+            None if is_short && self.no_space.load(Ordering::Relaxed) => State::NoSpace,
             None => State::Open,
         };
         let active_live_bytes = lock(&self.queue).active_live_bytes();
@@ -417,7 +429,7 @@ impl Core {
                 .extents
                 .total_live_bytes()
                 .saturating_add(active_live_bytes),
-            free_space_bytes: self.disk.free_bytes().unwrap_or(0),
+            free_space_bytes,
         }
     }
 

@@ -74,6 +74,13 @@ pub enum Damage {
     },
     /// An extent that holds live batches is gone.
     MissingExtent { extent: ExtentSequence },
+    /// The log ends at `found` and is known to have been synced to `synced`: what was between is
+    /// gone, so many bytes at least.
+    LostEnd {
+        found: Position,
+        synced: Position,
+        bytes: u64,
+    },
     /// The manifest could not be read: all extents were scanned, snapshots are lost.
     Manifest,
 }
@@ -127,7 +134,8 @@ pub enum EntryTime {
 pub enum State {
     #[default]
     Open,
-    /// The last append that needed room was refused; the next one tries again.
+    /// The last append that needed room was refused, or the first one would be, and there is no
+    /// more room by now; the next one tries again.
     NoSpace,
     Closed(Arc<str>),
 }

@@ -8,11 +8,12 @@ use thiserror::Error;
 use crate::{
     ExtentSequence, Position,
     disk::{Disk, RealDisk, read_file},
-    entry::{EntryHeader, EntryKind, ExtentHeader},
+    entry::{EXTENT_HEADER_BYTES, EntryHeader, EntryKind, ExtentHeader},
     extent::{LOG_DIR, index_path, parse_log_name},
     index::Index,
     log::{ExtentScan, Found},
     manifest::{MANIFEST, Manifest},
+    mark::Mark,
 };
 
 /// What was found, in the order of the log.
@@ -52,6 +53,11 @@ pub enum VerifyEvent {
         at: Position,
         bytes: u64,
     },
+    /// The log ends at `found` and is known to have been synced to `synced`.
+    LostEnd {
+        found: Position,
+        synced: Position,
+    },
     /// A sealed extent's index is absent, damaged or disagrees; it will be built again.
     IndexUnsound {
         extent: ExtentSequence,
@@ -70,6 +76,15 @@ pub struct EntryFacts {
     pub base: Offset,
     pub next: Offset,
     pub max_timestamp: Timestamp,
+}
+
+impl EntryFacts {
+    const fn end(&self) -> Position {
+        Position {
+            extent: self.at.extent,
+            byte: self.at.byte.saturating_add(self.bytes),
+        }
+    }
 }
 
 /// What an entry says.
@@ -148,6 +163,7 @@ fn walk(
         visit,
         batches,
         summary: VerifySummary::default(),
+        end: Position::default(),
     };
     let manifest = verifier.manifest()?;
     let names = disk.list(LOG_DIR)?;
@@ -156,7 +172,13 @@ fn walk(
         .filter_map(|name| parse_log_name(name))
         .collect();
     extents.sort_unstable();
+    // Read before the entries: a log in use goes on meanwhile.
+    let marked = Mark::read(disk)?;
     let mut salt = manifest.as_ref().map(|manifest| manifest.salt);
+    salt = salt.or_else(|| marked.map(|marked| marked.salt));
+    let of_mark = marked.filter(|marked| salt == Some(marked.salt));
+    let of_manifest = manifest.as_ref().map(|manifest| manifest.synced);
+    let synced = of_manifest.max(of_mark.map(|marked| marked.synced));
     let scan_from = manifest.map_or(ExtentSequence(0), |manifest| manifest.scan_from);
     for &extent in &extents {
         let mut scan = ExtentScan::open(disk, extent)?;
@@ -181,7 +203,18 @@ fn walk(
             verifier.index(extent, entries);
         }
     }
+    let found = verifier.end;
+    if let Some(synced) = synced.filter(|&synced| is_before(found, synced)) {
+        verifier.tell(VerifyEvent::LostEnd { found, synced });
+    }
     Ok(verifier.summary)
+}
+
+/// Whether what ends at `found` lacks anything before `synced`. An extent that was begun holds its
+/// own header before anything else.
+fn is_before(found: Position, synced: Position) -> bool {
+    let is_next = synced.extent == found.extent.next() && synced.byte <= EXTENT_HEADER_BYTES;
+    found < synced && !is_next
 }
 
 /// Gives the batches of one partition, entry by entry in the order of the log, to `visit`: all that
@@ -210,6 +243,8 @@ struct Verifier<'a> {
     visit: &'a mut dyn FnMut(VerifyEvent),
     batches: &'a mut Batches<'a>,
     summary: VerifySummary,
+    /// Where the last sound entry ends.
+    end: Position,
 }
 
 impl Verifier<'_> {
@@ -219,10 +254,12 @@ impl Verifier<'_> {
                 self.summary.entries += 1;
                 self.summary.batches += u64::from(facts.batches);
                 self.summary.bytes += u64::from(facts.bytes);
+                self.end = facts.end();
             }
             VerifyEvent::ManifestDamaged
             | VerifyEvent::ExtentHeaderDamaged { .. }
             | VerifyEvent::Damaged { .. }
+            | VerifyEvent::LostEnd { .. }
             | VerifyEvent::IndexUnsound { .. } => self.summary.damages += 1,
             VerifyEvent::Manifest { .. }
             | VerifyEvent::NoManifest

@@ -145,16 +145,33 @@ impl SimulatedDisk {
 
     /// Flips one bit of a file, on the medium itself.
     pub fn flip_bit(&self, path: &str, byte: usize, bit: u8) {
+        self.spoil(path, |contents| {
+            if let Some(byte) = contents.get_mut(byte) {
+                *byte ^= 1 << (bit % 8);
+            }
+        });
+    }
+
+    /// Cuts a file, on the medium itself.
+    pub fn truncate(&self, path: &str, bytes: usize) {
+        self.spoil(path, |contents| contents.truncate(bytes));
+    }
+
+    /// Overwrites a file with zeros from a byte on, on the medium itself.
+    pub fn zero_from(&self, path: &str, byte: usize) {
+        self.spoil(path, |contents| {
+            contents.iter_mut().skip(byte).for_each(|byte| *byte = 0);
+        });
+    }
+
+    fn spoil(&self, path: &str, act: impl Fn(&mut Vec<u8>)) {
         let mut world = self.world();
         let Some(&file) = world.live_names.get(path) else {
             return;
         };
         if let Some(file) = world.files.get_mut(file) {
-            for bytes in [&mut file.live, &mut file.durable] {
-                if let Some(byte) = bytes.get_mut(byte) {
-                    *byte ^= 1 << (bit % 8);
-                }
-            }
+            act(&mut file.live);
+            act(&mut file.durable);
         }
     }
 

@@ -85,11 +85,7 @@ struct Unfilled {
 impl Item {
     /// The position after the entry.
     pub(super) const fn end(&self) -> Position {
-        let position = self.header.position;
-        Position {
-            extent: position.extent,
-            byte: position.byte + self.header.total_bytes(),
-        }
+        self.header.end()
     }
 }
 
@@ -98,6 +94,11 @@ impl Queue {
     pub(super) fn is_ready(&self) -> bool {
         let first = self.items.front();
         first.is_some_and(|item| item.bytes.is_filled())
+    }
+
+    /// Whether an extent is being filled.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.active.is_some()
     }
 
     /// Whether one of the entries is what the writer would go on with.

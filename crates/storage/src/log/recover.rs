@@ -7,21 +7,21 @@
 
 mod directory;
 mod rebuild;
+mod tail;
 
 use std::{
     collections::BTreeSet,
-    io::{self, IoSlice},
+    io,
     sync::{
         Arc, Condvar, Mutex, OnceLock,
         atomic::{AtomicBool, AtomicU64},
     },
 };
 
-use model::{LogId, Offset};
-
 use self::{
     directory::{
-        Listed, QUARANTINE_DIR, failed, list_extents, new_salt, read_manifest, take_directory,
+        Listed, QUARANTINE_DIR, failed, find_known, list_extents, new_salt, read_manifest,
+        take_directory,
     },
     rebuild::Rebuild,
 };
@@ -34,7 +34,7 @@ use super::{
     gate::Gate,
     lend::Loans,
     scan::{ExtentScan, Found},
-    spares::Spares,
+    spares::{Spares, is_no_space},
     staging::Staging,
     sync::Unsynced,
     upkeep::Wanted,
@@ -43,8 +43,10 @@ use super::{
 use crate::{
     Damage, ExtentSequence, OpenError, Options, Position, Recovery,
     disk::{Disk, replace_file},
-    entry::{ENTRY_HEADER_BYTES, EXTENT_HEADER_BYTES, EntryHeader, EntryKind, ExtentHeader},
-    extent::{Cache, ExtentSet, LOG_DIR, Opened, log_path},
+    entry::{EXTENT_HEADER_BYTES, ExtentHeader},
+    extent::{Cache, ExtentSet, Opened, log_path},
+    manifest::Manifest,
+    mark::Mark,
     partition::PartitionTable,
 };
 
@@ -54,6 +56,8 @@ struct Opening<'a> {
     salt: Option<u32>,
     /// Largest position that something sound calls synced, as far as was looked.
     synced: Position,
+    /// Where the last sound entry ends, as far as was walked.
+    found: Position,
     rebuild: Rebuild,
     damages: Vec<Damage>,
     /// Without a manifest, zeros inside an extent may be holes that were punched.
@@ -78,10 +82,13 @@ impl Core {
         let was_unclean = take_directory(&*disk, &mut options)?;
         let Listed { sequences, free } = list_extents(&*disk, &options)?;
         let (manifest, manifest_damaged) = read_manifest(&*disk, sequences.first().copied())?;
+        let known_salt = (manifest.scan_from.0 > 0).then_some(manifest.salt);
+        let known = find_known(&*disk, &sequences, known_salt)?;
         let mut opening = Opening {
             disk: &*disk,
-            salt: (manifest.scan_from.0 > 0).then_some(manifest.salt),
-            synced: manifest.synced,
+            salt: known.salt,
+            synced: manifest.synced.max(known.synced),
+            found: sealed_end(&manifest),
             rebuild: Rebuild::new(&manifest, manifest_damaged),
             damages: Vec::new(),
             holes_expected: manifest_damaged,
@@ -91,6 +98,10 @@ impl Core {
             opening.damages.push(Damage::Manifest);
         }
         let last = opening.scan(&sequences, manifest.scan_from)?;
+        let end = opening.found.max(Position {
+            extent: last,
+            byte: 0,
+        });
         // Above every number that is or was in a file: what it left there must not come to life.
         let freed = free.last().map_or(ExtentSequence(0), |freed| freed.next());
         let next = last.next().max(manifest.scan_from).max(freed);
@@ -118,10 +129,12 @@ impl Core {
             partitions: rebuilt.recovered,
             damages,
         };
+        let mark = Mark::open(&*disk, salt, end);
         let core = Self::assemble(disk, options, salt, Spares::new(next, free));
         let core = Self {
             partitions,
             extents,
+            mark,
             ..core
         };
         Ok((core, recovery))
@@ -162,6 +175,7 @@ impl Core {
             rebuilding: Mutex::new(()),
             checkpointing: Mutex::new(()),
             durable: AtomicU64::new(durable.pack()),
+            mark: Mark::none(),
             closed: OnceLock::new(),
             ending: AtomicBool::new(false),
             no_space: AtomicBool::new(false),
@@ -300,10 +314,12 @@ impl Opening<'_> {
             match scan.next().map_err(cannot_read(scan))? {
                 Found::End(header) => {
                     self.synced = self.synced.max(header.synced);
+                    self.found = header.end();
                     return Ok(Walked::On);
                 }
                 Found::Entry(header) => {
                     self.synced = self.synced.max(header.synced);
+                    self.found = header.end();
                     let bytes = scan.from(header.position.byte);
                     self.rebuild.apply(&header, bytes);
                 }
@@ -313,6 +329,7 @@ impl Opening<'_> {
                     }
                     self.quarantine(scan, from, until)?;
                     if let Some(header) = known {
+                        self.found = header.end();
                         self.rebuild.lose(&header);
                     }
                 }
@@ -320,11 +337,7 @@ impl Opening<'_> {
                     if !self.was_synced(scan, from, later)? {
                         return Ok(Walked::Cut { at: from });
                     }
-                    // The end may have been punched, and what a former extent left is no loss.
-                    if self.holes_expected && written_after(scan, from)? == 0 {
-                        return Ok(Walked::On);
-                    }
-                    self.quarantine(scan, from, scan.file_bytes())?;
+                    self.lose_rest(scan, from)?;
                     return Ok(Walked::On);
                 }
             }
@@ -389,86 +402,36 @@ impl Opening<'_> {
         }
         let bytes = scan.read(from, until).map_err(cannot_read(scan))?;
         let name = format!("{:010}-{from}", scan.extent.0);
-        replace_file(self.disk, QUARANTINE_DIR, &name, &bytes)
-            .map_err(failed("quarantine", &name))?;
         let at = Position {
             extent: scan.extent,
             byte: from,
         };
-        tracing::error!(%at, bytes = bytes.len(), "synced bytes are damaged: moved to quarantine");
+        match replace_file(self.disk, QUARANTINE_DIR, &name, &bytes) {
+            Ok(()) => {
+                tracing::error!(%at, bytes = bytes.len(), "synced bytes are damaged: copied to quarantine");
+            }
+            // They stay where they are, too: a full disk must not keep the rest from being read.
+            Err(error) if is_no_space(&error) => {
+                tracing::error!(%at, bytes = bytes.len(), %error, "synced bytes are damaged, and not copied to quarantine");
+            }
+            Err(error) => return Err(failed("quarantine", &name)(error)),
+        }
         self.damages.push(Damage::Quarantined {
             at,
             bytes: u64::from(until.saturating_sub(from)),
         });
         Ok(())
     }
+}
 
-    fn report_tail(
-        &mut self,
-        scan: &mut ExtentScan,
-        at: u32,
-        later: &[ExtentSequence],
-    ) -> Result<(), OpenError> {
-        let torn = written_after(scan, at)?;
-        let mut dropped = false;
-        for &extent in later {
-            let scan = ExtentScan::open(self.disk, extent);
-            let mut scan = scan.map_err(failed("read", &log_path(extent)))?;
-            dropped |= written_after(&mut scan, EXTENT_HEADER_BYTES)? > 0;
-        }
-        if torn > 0 || dropped {
-            let at = Position {
-                extent: scan.extent,
-                byte: at,
-            };
-            tracing::warn!(%at, bytes = torn, "cut a torn tail that was never known to be synced");
-            self.damages.push(Damage::TornTail { at, bytes: torn });
-        }
-        Ok(())
-    }
-
-    /// Ends the extent at `at`: nothing behind it can ever be taken for an entry.
-    fn cut(&self, extent: ExtentSequence, at: u32, file_bytes: u32) -> Result<(), OpenError> {
-        let path = log_path(extent);
-        let position = Position { extent, byte: at };
-        let header = EntryHeader {
-            position,
-            synced: position,
-            ..EntryHeader::control(EntryKind::End, LogId(0), Offset(0), Offset(0))
-        };
-        let encoded = header.encode(self.salt.unwrap_or(0), std::iter::empty());
-        let behind = u64::from(at) + u64::from(ENTRY_HEADER_BYTES);
-        let rest = u64::from(file_bytes).saturating_sub(behind);
-        let ended = self.disk.open(&path).and_then(|file| {
-            file.sync_data()?;
-            file.punch(u64::from(at), rest + u64::from(ENTRY_HEADER_BYTES))?;
-            file.sync_data()?;
-            file.write_at(u64::from(at), &[IoSlice::new(&encoded)])?;
-            file.sync_data()
-        });
-        ended.map_err(|error| failed("cut", &path)(error))
-    }
-
-    /// Entries that were found valid may not have been synced yet.
-    fn sync(&self, extent: ExtentSequence) -> Result<(), OpenError> {
-        let path = log_path(extent);
-        let synced = self.disk.open(&path).and_then(|file| file.sync_data());
-        synced.map_err(|error| failed("sync", &path)(error))
-    }
-
-    fn drop_extents(
-        &self,
-        sequences: &BTreeSet<ExtentSequence>,
-        from: ExtentSequence,
-    ) -> Result<(), OpenError> {
-        // The last one first, so that a crash on the way leaves no gap.
-        for &extent in sequences.range(from..).rev() {
-            let path = log_path(extent);
-            let removed = self.disk.remove(&path);
-            removed.map_err(|error| failed("remove", &path)(error))?;
-        }
-        self.disk.sync_dir(LOG_DIR).map_err(failed("sync", LOG_DIR))
-    }
+/// Where the last sealed extent ends, as far as the manifest says it.
+fn sealed_end(manifest: &Manifest) -> Position {
+    let sealed = Position {
+        extent: ExtentSequence(manifest.scan_from.0.saturating_sub(1)),
+        byte: 0,
+    };
+    let is_sealed = manifest.synced.extent < manifest.scan_from;
+    sealed.max(if is_sealed { manifest.synced } else { sealed })
 }
 
 fn cannot_read(scan: &ExtentScan) -> impl FnOnce(io::Error) -> OpenError + use<> {

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    sync::{Arc, Condvar, Mutex},
+    sync::{Arc, Condvar, Mutex, atomic::Ordering},
 };
 
 use model::LogId;
@@ -51,10 +51,11 @@ impl Core {
             return;
         }
         self.roll_dead();
-        self.prepare(
-            self.options.extents_ahead,
-            self.options.free_space_floor_bytes,
-        );
+        let floor_bytes = self.options.free_space_floor_bytes;
+        if !self.prepare(self.options.extents_ahead, floor_bytes) && !lock(&self.queue).is_begun() {
+            // After a start on a full disk not even the first append has anywhere to go.
+            self.no_space.store(true, Ordering::Relaxed);
+        }
         while let Some(filled) = self.extents.pop_filled() {
             let extent = filled.sequence;
             if let Err(error) = self.seal(&filled) {

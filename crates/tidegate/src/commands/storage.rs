@@ -79,6 +79,7 @@ fn weight(event: &VerifyEvent) -> Option<Style> {
         VerifyEvent::ManifestDamaged
         | VerifyEvent::ExtentHeaderDamaged { .. }
         | VerifyEvent::Damaged { .. }
+        | VerifyEvent::LostEnd { .. }
         | VerifyEvent::IndexUnsound { .. } => Some(Style::Bad),
         VerifyEvent::NoManifest | VerifyEvent::Tail { .. } => Some(Style::Faint),
         VerifyEvent::Manifest { .. }
@@ -149,6 +150,9 @@ fn describe(event: &VerifyEvent, names: &Names) -> String {
         VerifyEvent::Tail { at, bytes } => {
             format!("  unfinished at {at}, {bytes} bytes: the next start cuts them off")
         }
+        VerifyEvent::LostEnd { found, synced } => {
+            format!("the log was synced to {synced} and ends at {found}: what was between is lost")
+        }
         VerifyEvent::IndexUnsound { extent } => {
             format!(
                 "{}: its index is unsound and will be built again",
@@ -210,6 +214,11 @@ fn as_json(event: &VerifyEvent, names: &Names) -> Value {
         }
         VerifyEvent::Tail { at, bytes } => {
             json!({"event": "unfinished", "at": at.to_string(), "bytes": bytes})
+        }
+        VerifyEvent::LostEnd { found, synced } => {
+            json!({
+                "event": "lost_end", "found": found.to_string(), "synced": synced.to_string(),
+            })
         }
         VerifyEvent::IndexUnsound { extent } => {
             json!({"event": "index_unsound", "file": file_name(*extent)})

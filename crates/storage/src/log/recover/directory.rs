@@ -8,13 +8,16 @@ use std::{
 
 use super::UNCLEAN;
 use crate::{
-    ExtentSequence, OpenError, Options,
+    ExtentSequence, OpenError, Options, Position,
     disk::{Disk, read_file, replace_file},
+    entry::{EXTENT_HEADER_BYTES, ExtentHeader},
     extent::{
-        EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, LOG_DIR, free_path, parse_free_name, parse_index_name,
-        parse_log_name,
+        EXTENT_BYTES_MAX, EXTENT_BYTES_MIN, LOG_DIR, free_path, log_path, parse_free_name,
+        parse_index_name, parse_log_name,
     },
+    log::{scan::ExtentScan, spares::is_no_space},
     manifest::{MANIFEST, Manifest, ManifestError},
+    mark::Mark,
 };
 
 pub(super) const QUARANTINE_DIR: &str = "quarantine";
@@ -38,8 +41,14 @@ pub(super) fn take_directory(disk: &dyn Disk, options: &mut Options) -> Result<b
         disk.make_dir(dir).map_err(failed("make", dir))?;
     }
     let was_unclean = read_file(disk, UNCLEAN).map_err(failed("read", UNCLEAN))?;
-    let marked = replace_file(disk, "", UNCLEAN, b"open or crashed\n");
-    marked.map_err(failed("write", UNCLEAN))?;
+    if was_unclean.is_none() {
+        let marked = match replace_file(disk, "", UNCLEAN, b"open or crashed\n") {
+            // Its presence is what counts, and an empty file needs no block.
+            Err(error) if is_no_space(&error) => replace_file(disk, "", UNCLEAN, b""),
+            marked => marked,
+        };
+        marked.map_err(failed("write", UNCLEAN))?;
+    }
     Ok(was_unclean.is_some())
 }
 
@@ -95,6 +104,52 @@ pub(super) fn read_manifest(
             version,
         }),
     }
+}
+
+/// What stands in more than one place, from wherever it is sound.
+pub(super) struct KnownTwice {
+    pub(super) salt: Option<u32>,
+    /// The mark's: the manifest and the entries say more or less.
+    pub(super) synced: Position,
+}
+
+/// The salt of the entries and the position that was synced. The manifest's salt goes first.
+///
+/// # Errors
+/// Files hold entries, and nothing says any more how to prove them.
+pub(super) fn find_known(
+    disk: &dyn Disk,
+    sequences: &BTreeSet<ExtentSequence>,
+    of_manifest: Option<u32>,
+) -> Result<KnownTwice, OpenError> {
+    let marked = Mark::read(disk).map_err(failed("read", "synced"))?;
+    // Another log's mark, copied beside this one, says nothing of it.
+    let marked = marked.filter(|marked| of_manifest.is_none_or(|salt| salt == marked.salt));
+    let mut known = KnownTwice {
+        salt: of_manifest,
+        synced: marked.map_or_else(Position::default, |marked| marked.synced),
+    };
+    let mut holds_bytes = false;
+    for &extent in sequences {
+        if known.salt.is_some() {
+            break;
+        }
+        let path = log_path(extent);
+        let mut scan = ExtentScan::open(disk, extent).map_err(failed("read", &path))?;
+        match scan.header() {
+            ExtentHeader::Sound { salt, .. } => known.salt = Some(salt),
+            ExtentHeader::Newer { .. } => {}
+            ExtentHeader::Damaged => {
+                let written = scan.written_after(EXTENT_HEADER_BYTES);
+                holds_bytes |= written.map_err(failed("read", &path))? > 0;
+            }
+        }
+    }
+    known.salt = known.salt.or_else(|| marked.map(|marked| marked.salt));
+    if known.salt.is_none() && holds_bytes {
+        return Err(OpenError::Unproved);
+    }
+    Ok(known)
 }
 
 /// A number that clients cannot know.

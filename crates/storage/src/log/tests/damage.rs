@@ -130,27 +130,117 @@ fn a_damaged_manifest_costs_a_full_scan_and_snapshots_but_no_data() {
 }
 
 #[test]
-fn rot_below_the_checkpoint_is_damage_even_where_nothing_follows() {
+fn rot_in_the_last_sync_is_damage_even_where_nothing_follows() {
     for checkpointed in [true, false] {
         let (disk, log) = log_with(&[ID]);
         log.commit_each(&[(ID, 2, 40); 2]);
         if checkpointed {
             log.checkpoint(&no_snapshot).unwrap();
+        } else {
+            log.mark.sync(log.durable_position());
         }
         let last = entry(&log, 1);
         disk.crash();
         hurt(&disk, last);
         let (log, recovery) = open(&disk);
         let damages = &recovery.damages;
-        if checkpointed {
-            assert!(damages.contains(&lost(2, 4)), "{damages:?}");
-            assert_eq!(read(&log, 2), Err((2, 4)));
-        } else {
-            // Nothing on the disk says that the last sync covered it.
-            let tail = |damage: &Damage| matches!(damage, Damage::TornTail { at, .. } if *at == last.position);
-            assert!(damages.iter().any(tail), "{damages:?}");
-        }
+        assert!(damages.contains(&lost(2, 4)), "{damages:?}");
+        assert_eq!(read(&log, 2), Err((2, 4)));
     }
+}
+
+/// Without a mark and a checkpoint nothing on the disk says that the last sync covered the bytes.
+#[test]
+fn rot_in_the_last_sync_looks_like_a_torn_tail_where_all_witnesses_are_gone() {
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 2, 40); 2]);
+    let last = entry(&log, 1);
+    log.disk.remove("synced").unwrap();
+    log.disk.sync_dir("").unwrap();
+    disk.crash();
+    hurt(&disk, last);
+    let (_, recovery) = open(&disk);
+    let damages = &recovery.damages;
+    let tail =
+        |damage: &Damage| matches!(damage, Damage::TornTail { at, .. } if *at == last.position);
+    assert!(damages.iter().any(tail), "{damages:?}");
+}
+
+/// How the newest extent of a crashed log can come back.
+#[derive(Clone, Copy, Debug)]
+enum Loss {
+    Gone,
+    CutInTheMiddle,
+    CutToNothing,
+    Zeroed,
+}
+
+#[test]
+fn synced_entries_that_vanished_with_the_newest_extent_are_damage_and_no_torn_tail() {
+    for loss in [
+        Loss::Gone,
+        Loss::CutInTheMiddle,
+        Loss::CutToNothing,
+        Loss::Zeroed,
+    ] {
+        let (disk, log) = log_with(&[ID]);
+        log.commit_each(&[(ID, 1, 700); 7]);
+        log.mark.sync(log.durable_position());
+        let synced = log.durable_position();
+        let recent = log.partition(ID).unwrap().lock().recent.len();
+        let last = entry(&log, recent - 1).position;
+        let path = log_path(last.extent);
+        log.disk.sync_dir("log").unwrap();
+        disk.crash();
+        match loss {
+            Loss::Gone => {
+                let again = disk.clone();
+                again.remove(&path).unwrap();
+                again.sync_dir("log").unwrap();
+            }
+            Loss::CutInTheMiddle => disk.truncate(&path, usize::try_from(last.byte).unwrap() + 40),
+            Loss::CutToNothing => disk.truncate(&path, 0),
+            Loss::Zeroed => disk.zero_from(&path, 64),
+        }
+        let (log, recovery) = open(&disk);
+        let damages = &recovery.damages;
+        let told = damages.iter().any(|damage| match damage {
+            Damage::LostEnd { synced: until, .. } => *until == synced,
+            Damage::MissingExtent { extent } => *extent == last.extent,
+            _ => false,
+        });
+        assert!(told, "{loss:?}: {damages:?}");
+        assert!(!recovery.clean, "{loss:?}");
+        // Told once: the log goes on from where it ends now.
+        log.create(ID);
+        log.commit_each(&[(ID, 1, 10)]);
+        log.checkpoint(&no_snapshot).unwrap();
+        disk.crash();
+        let (_, recovery) = open(&disk);
+        let damages = &recovery.damages;
+        let again = |damage: &Damage| matches!(damage, Damage::LostEnd { .. });
+        assert!(!damages.iter().any(again), "{loss:?}: {damages:?}");
+    }
+}
+
+#[test]
+fn a_damaged_header_of_the_only_file_does_not_make_the_log_a_new_one() {
+    let (disk, log) = log_with(&[ID]);
+    log.commit_each(&[(ID, 2, 40); 3]);
+    disk.crash();
+    for name in disk.list("log").unwrap() {
+        disk.flip_bit(&format!("log/{name}"), 20, 1);
+    }
+    let (log, recovery) = open(&disk);
+    assert_eq!(read(&log, 0), Ok(6), "{:?}", recovery.damages);
+    drop(log);
+    disk.crash();
+    // With the mark gone too nothing proves the entries: they are not thrown away for that.
+    disk.remove("synced").unwrap();
+    let before = disk.list("log").unwrap();
+    let opened = Core::open(Arc::new(disk.clone()), small_options());
+    assert!(matches!(opened.err(), Some(OpenError::Unproved)));
+    assert_eq!(disk.list("log").unwrap(), before);
 }
 
 #[test]
