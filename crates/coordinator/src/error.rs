@@ -53,6 +53,10 @@ pub enum GroupError {
     /// INVALID_COMMIT_OFFSET_SIZE (28): the group's limit of committed partitions.
     #[error("the group has offsets for as many partitions as it may")]
     TooManyOffsets,
+    /// OFFSET_OUT_OF_RANGE (1): clients report it to the application. UNSTABLE_OFFSET_COMMIT and
+    /// KAFKA_STORAGE_ERROR they would retry in silence.
+    #[error("committed offsets were lost to damage on the disk")]
+    OffsetsLost,
     /// GROUP_SUBSCRIBED_TO_TOPIC (86).
     #[error("a member of the group is subscribed to the topic")]
     GroupSubscribedToTopic,

@@ -142,6 +142,7 @@ pub(crate) fn fetch(groups: &Groups, request: FetchOffsetsGroup) -> FetchedGroup
     };
     FetchedGroup {
         group: request.group,
+        result: Ok(()),
         topics,
     }
 }

@@ -89,6 +89,8 @@ pub struct PartitionResult {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedGroup {
     pub group: GroupId,
+    /// What the group's log lost is its owner's to say; the machine knows of no refusal.
+    pub result: Result<(), GroupError>,
     pub topics: Vec<PerTopic<FetchedOffset>>,
 }
 

@@ -16,7 +16,7 @@ use quota::Units;
 use tracing::{error, info, warn};
 
 use crate::{
-    admin::NewTopic,
+    admin::{AlterConfigsError, CreateTopicError, GrowTopicError, MetadataError, NewTopic},
     configs::ConfigChange,
     core::Core,
     groups::Groups,
@@ -40,6 +40,29 @@ pub enum SettingsError {
         namespace: NamespaceName,
         value: u32,
     },
+}
+
+/// What is done where there is no room to keep what is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WhenFull {
+    Refuse,
+    /// What is there is served, the rest is tried again.
+    LeaveOut,
+}
+
+/// What came of settings.
+pub(crate) struct Applied {
+    pub(crate) new: Vec<Arc<Namespace>>,
+    /// For want of room something that they name is not there.
+    pub(crate) left_out: bool,
+}
+
+/// What came of one event hub of the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HubApplied {
+    /// It is there, or was refused for a reason that stays.
+    AsFarAsItGoes,
+    NoRoom,
 }
 
 /// What the settings ask for, checked as a whole before any of it is put in force.
@@ -149,30 +172,41 @@ impl Core {
         })
     }
 
-    /// Puts checked settings in force; gives the namespaces that are new.
+    /// Puts checked settings in force.
     pub(crate) fn apply(
         &self,
         settings: CheckedSettings,
-    ) -> Result<Vec<Arc<Namespace>>, crate::OpenError> {
+        when_full: WhenFull,
+    ) -> Result<Applied, crate::OpenError> {
         let before = self.namespaces.load_full();
         let mut table = NamespaceTable {
             all: before.all.clone(),
             ..NamespaceTable::default()
         };
-        let mut new = Vec::new();
+        let mut applied = Applied {
+            new: Vec::new(),
+            left_out: false,
+        };
         for (settings, policies) in settings.namespaces {
             let namespace = match self.find(&table, &settings.name) {
                 Some(namespace) => namespace,
-                None => {
-                    let namespace = self.create_namespace(&settings.name)?;
-                    table.all.insert(namespace.id, Arc::clone(&namespace));
-                    new.push(Arc::clone(&namespace));
-                    namespace
-                }
+                None => match self.create_namespace(&settings.name) {
+                    Ok(namespace) => {
+                        table.all.insert(namespace.id, Arc::clone(&namespace));
+                        applied.new.push(Arc::clone(&namespace));
+                        namespace
+                    }
+                    Err(crate::OpenError::DiskFull) if when_full == WhenFull::LeaveOut => {
+                        error!(namespace = %settings.name, "namespace is not created: the disk is full");
+                        applied.left_out = true;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
             };
             self.configure_namespace(&namespace, &settings, policies);
             for hub in &settings.event_hubs {
-                self.apply_event_hub(&namespace, hub);
+                applied.left_out |= self.apply_event_hub(&namespace, hub) == HubApplied::NoRoom;
             }
             let lower = |name: &str| name.to_ascii_lowercase();
             for host in &settings.hosts {
@@ -190,7 +224,7 @@ impl Core {
             warn!(namespace = %dropped.1.name, "namespace is no longer configured: kept, not served");
         }
         self.namespaces.store(Arc::new(table));
-        Ok(new)
+        Ok(applied)
     }
 
     fn find(&self, table: &NamespaceTable, name: &NamespaceName) -> Option<Arc<Namespace>> {
@@ -268,17 +302,20 @@ impl Core {
     }
 
     /// What cannot be done is said and left: an event hub must not keep the others from serving.
-    fn apply_event_hub(&self, namespace: &Arc<Namespace>, hub: &EventHubSettings) {
+    fn apply_event_hub(&self, namespace: &Arc<Namespace>, hub: &EventHubSettings) -> HubApplied {
         let changes = changes(hub);
         let Some(topic) = namespace.topic_named(hub.name.as_str()) else {
-            self.create_event_hub(namespace, hub, &changes);
-            return;
+            return self.create_event_hub(namespace, hub, &changes);
         };
+        let mut applied = HubApplied::AsFarAsItGoes;
         let present = topic.partition_count();
         match hub.partition_count {
             Some(wanted) if wanted > present => {
                 if let Err(error) = self.grow_topic(namespace, &topic, wanted, None) {
                     error!(event_hub = %hub.name, %error, "event hub does not grow");
+                    if matches!(error, GrowTopicError::Metadata(MetadataError::DiskFull)) {
+                        applied = HubApplied::NoRoom;
+                    }
                 }
             }
             Some(wanted) if wanted < present => {
@@ -288,7 +325,11 @@ impl Core {
         }
         if let Err(error) = self.configure(namespace, &topic, &changes) {
             error!(event_hub = %hub.name, %error, "event hub is not configured as the file says");
+            if matches!(error, AlterConfigsError::Metadata(MetadataError::DiskFull)) {
+                applied = HubApplied::NoRoom;
+            }
         }
+        applied
     }
 
     fn create_event_hub(
@@ -296,7 +337,7 @@ impl Core {
         namespace: &Namespace,
         hub: &EventHubSettings,
         changes: &[ConfigChange],
-    ) {
+    ) -> HubApplied {
         let configs = changes.iter().filter_map(|change| match change {
             ConfigChange::Set(name, value) => Some((name.clone(), Some(value.clone()))),
             _ => None,
@@ -307,8 +348,13 @@ impl Core {
             configs: configs.collect(),
             ..NewTopic::default()
         };
-        if let Err(error) = self.create_configured(namespace, &topic) {
-            error!(event_hub = %hub.name, %error, "event hub of the file is not created");
+        let Err(error) = self.create_configured(namespace, &topic) else {
+            return HubApplied::AsFarAsItGoes;
+        };
+        error!(event_hub = %hub.name, %error, "event hub of the file is not created");
+        match error {
+            CreateTopicError::Metadata(MetadataError::DiskFull) => HubApplied::NoRoom,
+            _ => HubApplied::AsFarAsItGoes,
         }
     }
 }

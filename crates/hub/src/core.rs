@@ -14,12 +14,14 @@ use tracing::warn;
 use crate::{
     Clock,
     engine::Engine,
+    findings::Findings,
     lag::UnreadTimes,
     metadata::TopicRecord,
     namespace::NamespaceTable,
     observe::{ReadTimes, SyncTimes, Traffic},
     partition::{Partition, StageTimes, Timing},
     registry::Registry,
+    resume::Shortage,
     settings::{Limits, NamespaceSettings},
     sync::lock,
     topic::{Topic, TopicSettings},
@@ -43,6 +45,8 @@ pub(crate) struct Core {
     pub(crate) draining: watch::Sender<bool>,
     /// What the engine found at start and nobody has asked for yet.
     pub(crate) found: Mutex<BTreeMap<LogId, RecoveredPartition>>,
+    pub(crate) findings: Findings,
+    pub(crate) shortage: Shortage,
 }
 
 impl Core {
@@ -57,13 +61,17 @@ impl Core {
     /// The partition of a log: as the engine found it, or new.
     pub(crate) fn partition(&self, log: LogId, index: model::PartitionIndex) -> Arc<Partition> {
         let found = lock(&self.found).remove(&log);
-        match found {
+        let partition = match found {
             Some(found) => {
                 let now = self.clock.now().wall;
                 Partition::recovered(&found, index, self.epoch, &self.engine, now)
             }
             None => Partition::create(log, index, self.epoch, &self.engine),
+        };
+        if self.shortage.holds_appends() {
+            partition.hold();
         }
+        partition
     }
 
     /// A topic as the metadata describes it, with its partitions.

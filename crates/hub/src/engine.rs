@@ -103,6 +103,9 @@ pub(crate) trait Engine: Send + Sync + 'static {
         visit: &mut dyn FnMut(Bytes),
     ) -> Result<(), ReadError>;
 
+    /// Makes what the engine noted of its syncs beside them outlive the machine. May block.
+    fn keep_mark(&self) {}
+
     /// Gives memory back that appends have not used since the last call.
     fn give_back(&self);
 

@@ -353,7 +353,7 @@ impl From<Broken> for FetchError {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Deleted => Self::TopicDeleted,
-            Broken::LogClosed => Self::Storage,
+            Broken::LogClosed | Broken::DiskFull => Self::Storage,
             Broken::ShuttingDown => Self::ShuttingDown,
         }
     }

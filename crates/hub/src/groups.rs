@@ -21,7 +21,7 @@ pub use coordinator::{
     PartitionResult, PerTopic, Protocol, Reply, SyncGroup, Synced,
 };
 use coordinator::{Config, Coordinator, Outcome, Record, Ticket};
-use model::{LogId, Now, Offset};
+use model::{GroupId, LogId, Now, Offset};
 use storage::ReadError;
 use thiserror::Error;
 use tokio::sync::{Notify, oneshot};
@@ -36,6 +36,7 @@ use crate::{
     partition::Partition,
     settings::Limits,
     sync::{lock, tell},
+    untold::Untold,
     watch::Broken,
 };
 
@@ -79,6 +80,7 @@ impl Future for GroupReply {
 pub(crate) struct Groups {
     inner: Mutex<Inner>,
     log: InternalLog,
+    untold: Untold,
     clock: Arc<dyn Clock>,
     /// The nearest deadline has come nearer.
     pub(crate) rearm: Notify,
@@ -106,7 +108,7 @@ impl Groups {
     ) -> Result<Self, OpenError> {
         let config = config(limits);
         let mut coordinator = Coordinator::new(config.clone(), random_ids());
-        replay(&*partition.engine, partition.log, &mut coordinator)?;
+        let lost = replay(&*partition.engine, partition.log, &mut coordinator)?;
         coordinator.loaded(clock.now());
         let inner = Inner {
             coordinator,
@@ -119,6 +121,7 @@ impl Groups {
         Ok(Self {
             inner: Mutex::new(inner),
             log: InternalLog::new(partition, Arc::clone(&clock)),
+            untold: Untold::new(lost),
             clock,
             rearm: Notify::new(),
         })
@@ -127,6 +130,11 @@ impl Groups {
     /// Looks at the groups, for the metrics.
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Coordinator) -> R) -> R {
         look(&lock(&self.inner).coordinator)
+    }
+
+    /// Damaged stretches of the log that were met at the start.
+    pub(crate) const fn lost_stretches(&self) -> u64 {
+        self.untold.stretches()
     }
 
     /// Puts new limits in force.
@@ -157,6 +165,11 @@ impl Groups {
         inner.closed = true;
         // A sender dropped says that the broker is shutting down.
         inner.waiting.clear();
+    }
+
+    /// Keeps what is decided again, after a start on a full disk.
+    pub(crate) fn take_appends(&self) {
+        self.log.partition.release();
     }
 
     /// Keeps nothing more, until a restart.
@@ -226,9 +239,19 @@ impl Groups {
     async fn reply(
         command: AbandonOnDrop,
         settled: oneshot::Receiver<Settled>,
+        to_tell: Vec<GroupId>,
     ) -> Result<Reply, GroupCallError> {
-        let (reply, position) = settled.await.unwrap_or(Err(KeepError::ShuttingDown))?;
+        let (mut reply, position) = settled.await.unwrap_or(Err(KeepError::ShuttingDown))?;
         command.namespace.groups.log.durable(position).await?;
+        if let Reply::FetchOffsets(groups) = &mut reply
+            && !to_tell.is_empty()
+        {
+            let is_told = |group: &&mut FetchedGroup| to_tell.contains(&group.group);
+            for group in groups.iter_mut().filter(is_told) {
+                error!(group = %group.group, "the group is told that committed offsets may be lost");
+                group.result = Err(GroupError::OffsetsLost);
+            }
+        }
         Ok(reply)
     }
 }
@@ -248,6 +271,7 @@ impl Drop for AbandonOnDrop {
 impl Namespace {
     /// Gives a command to the coordinator, in the order of calls.
     pub(crate) fn group(self: &Arc<Self>, command: Command) -> Result<GroupReply, GroupCallError> {
+        let to_tell = self.groups.untold.tell(&command);
         let (ticket, settled) = self.groups.begin(command)?;
         // Made here and not inside the future: one that is never polled must abandon, too.
         let command = AbandonOnDrop {
@@ -255,7 +279,7 @@ impl Namespace {
             ticket,
         };
         Ok(GroupReply {
-            inner: Box::pin(Groups::reply(command, settled)),
+            inner: Box::pin(Groups::reply(command, settled, to_tell)),
         })
     }
 }
@@ -297,8 +321,13 @@ impl Inner {
 }
 
 /// Offsets that lie in a damaged part of the log are lost, and said to be: keeping every group
-/// from working would not bring them back.
-fn replay(engine: &dyn Engine, log: LogId, coordinator: &mut Coordinator) -> Result<(), OpenError> {
+/// from working would not bring them back. Gives how many such parts there are.
+fn replay(
+    engine: &dyn Engine,
+    log: LogId,
+    coordinator: &mut Coordinator,
+) -> Result<u64, OpenError> {
+    let mut stretches = 0;
     let mut broken = None;
     let mut visit = |key: &[u8], value: Option<&[u8]>| match Record::decode(key, value) {
         Ok(record) => coordinator.replay(&record),
@@ -310,6 +339,7 @@ fn replay(engine: &dyn Engine, log: LogId, coordinator: &mut Coordinator) -> Res
             return Err(error.into());
         };
         error!(%log, %lost, %until, "groups and offsets are lost to damage on the disk");
+        stretches += 1;
         from = until;
     }
     match broken {
@@ -317,7 +347,7 @@ fn replay(engine: &dyn Engine, log: LogId, coordinator: &mut Coordinator) -> Res
             log,
             reason: error.to_string(),
         }),
-        None => Ok(()),
+        None => Ok(stretches),
     }
 }
 

@@ -1,17 +1,20 @@
 //! The tasks that act by themselves: one for the process, one per namespace.
 
 use std::{
+    cell::Cell,
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use model::Timestamp;
+use model::{LogId, Timestamp};
+use storage::Snapshot;
 use tokio::{sync::watch, task::spawn_blocking};
 use tracing::{debug, error, info, warn};
 
 use crate::{
-    core::Core, internal_log::LogFailure, namespace::Namespace, partition::Partition, sync::lock,
-    topic::TopicSettings, watch::Broken,
+    core::Core, internal_log::LogFailure, metadata::METADATA_LOG, namespace::Namespace,
+    partition::Partition, sync::lock, topic::TopicSettings, watch::Broken,
 };
 
 /// How often the units look at themselves while nobody calls.
@@ -25,10 +28,13 @@ pub(crate) async fn keep_house(
 ) {
     let mut next = core.clock.now().monotonic + interval;
     loop {
-        // Every arm may be dropped half-way: a hint stays noted, the others hold nothing.
+        let copy_due = core.registry.copy_due(core.clock.now().monotonic);
+        // Every arm may be dropped half-way: hints stay noted, the others hold nothing.
         let retention_due = tokio::select! {
             _ = stopped.wait_for(|stopped| *stopped) => return,
             () = core.sync_times.checkpoint_hint.notified() => false,
+            () = core.registry.changed.notified() => false,
+            () = sleep(&core, copy_due) => false,
             () = core.clock.sleep_until(next) => true,
         };
         let worker = Arc::clone(&core);
@@ -92,13 +98,16 @@ impl Core {
                 namespace.groups.close_log();
             }
             self.registry.close_log();
+            self.registry.copied(None, self.clock.now().monotonic);
             return;
         }
         if retention_due {
             self.retain();
             self.engine.give_back();
         }
-        if self.engine.checkpoint_due() {
+        let now = self.clock.now().monotonic;
+        let is_due = |due: Instant| due <= now;
+        if self.engine.checkpoint_due() || self.registry.copy_due(now).is_some_and(is_due) {
             self.checkpoint();
         }
     }
@@ -151,9 +160,31 @@ impl Core {
 
     fn checkpoint(&self) {
         let partitions = self.partitions_by_log();
-        let snapshot_of = |log| partitions.get(&log)?.snapshot();
-        if let Err(error) = self.engine.checkpoint(&snapshot_of) {
+        let copied = Cell::new(None);
+        let snapshot_of = |log| {
+            let snapshot = self.snapshot_of(&partitions, log)?;
+            if log == METADATA_LOG {
+                copied.set(Some(snapshot.next));
+            }
+            Some(snapshot)
+        };
+        let written = self.engine.checkpoint(&snapshot_of);
+        if let Err(error) = &written {
             warn!(%error, "the checkpoint was not written, the last one stays");
         }
+        let until = copied.get().filter(|_| written.is_ok());
+        self.registry.copied(until, self.clock.now().monotonic);
+    }
+
+    /// What the checkpoint keeps of a log: a partition's state, or all of what exists.
+    pub(crate) fn snapshot_of(
+        &self,
+        partitions: &BTreeMap<LogId, Arc<Partition>>,
+        log: LogId,
+    ) -> Option<Snapshot> {
+        if log == METADATA_LOG {
+            return Some(self.registry.copy());
+        }
+        partitions.get(&log)?.snapshot()
     }
 }

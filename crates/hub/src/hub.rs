@@ -9,16 +9,18 @@ use std::{
 
 use arc_swap::ArcSwap;
 use model::{LogId, PartitionIndex};
-use storage::{Recovery, SyncObserver};
+use storage::{RecoveredPartition, Recovery, SyncObserver};
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub use crate::apply::SettingsError;
 use crate::{
-    Clock, HubSettings, apply,
+    Clock, HubSettings,
+    apply::{self, WhenFull},
     core::Core,
     engine::Engine,
+    findings::Findings,
     housekeeping,
     internal_log::{KeepError, LogFailure},
     lag::{self, UnreadTimes},
@@ -27,7 +29,9 @@ use crate::{
     namespace::NamespaceTable,
     observe::{ReadTimes, SyncTimes},
     partition::Partition,
-    registry::{self, Registry, SubmitError},
+    registry::{Registry, SubmitError},
+    restore::{Restored, restore},
+    resume::{self, Shortage},
     settings::StorageSettings,
     sync::lock,
     watch::Broken,
@@ -67,8 +71,17 @@ pub enum OpenError {
     #[error("internal log {log} holds a record that cannot be read: {reason}")]
     InternalLog { log: LogId, reason: String },
     /// Without it nothing says whose the data is; starting would take it for nobody's.
-    #[error("the log holds data, but its metadata is lost: restore the data directory")]
+    #[error("the log holds or held data, but what says whose it is is lost")]
     MetadataLost,
+    /// In the log, and not whole in the checkpoint's copy either.
+    #[error("what exists is damaged in the log, and in no copy: {0}")]
+    MetadataDamaged(#[source] storage::ReadError),
+    #[error(
+        "the disk has no room for a first start: {free} bytes are free, and {needed} are needed"
+    )]
+    NoRoomToBegin { free: u64, needed: u64 },
+    #[error("the disk is full")]
+    DiskFull,
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("write internal log: {0}")]
@@ -117,7 +130,16 @@ impl Hub {
         let core = core(engine, recovery, &settings, clock, sync_times)?;
         core.restore_namespaces()?;
         core.remove_orphans();
-        core.apply(checked)?;
+        let applied = core.apply(checked, WhenFull::LeaveOut)?;
+        if applied.left_out && core.namespaces.load().all.is_empty() {
+            // There is nothing to serve, so nothing is won by waiting for room.
+            let storage = &settings.storage;
+            return Err(OpenError::NoRoomToBegin {
+                free: core.engine.stats().free_space_bytes,
+                needed: storage.free_space_floor_bytes + storage.extent_bytes,
+            });
+        }
+        core.shortage.note(applied.left_out, &settings);
         let (stop, stopped) = watch::channel(false);
         let hub = Arc::new(Self {
             core: Arc::new(core),
@@ -135,6 +157,8 @@ impl Hub {
         let core = Arc::clone(&self.core);
         tasks.spawn(housekeeping::keep_house(core, interval, stopped.clone()));
         let core = Arc::clone(&self.core);
+        tasks.spawn(resume::keep_up(core, stopped.clone()));
+        let core = Arc::clone(&self.core);
         tasks.spawn(lag::keep_unread_times(core, stopped.clone()));
         for namespace in self.core.namespaces.load().all.values() {
             let (core, namespace) = (Arc::clone(&self.core), Arc::clone(namespace));
@@ -149,6 +173,7 @@ impl Hub {
     /// See [`ReloadError`].
     pub async fn reload(&self, settings: HubSettings) -> Result<Vec<String>, ReloadError> {
         let checked = apply::check(&settings)?;
+        let newest = settings.clone();
         let mut left = Vec::new();
         if format!("{:?}", settings.storage) != format!("{:?}", self.storage) {
             left.push("storage: takes effect at the next start".to_owned());
@@ -157,11 +182,13 @@ impl Hub {
             namespace.groups.configure(&settings.limits);
         }
         self.core.limits.store(Arc::new(settings.limits));
-        let new = self.core.apply(checked).map_err(|error| match error {
+        let applied = self.core.apply(checked, WhenFull::Refuse);
+        let applied = applied.map_err(|error| match error {
             OpenError::Settings(error) => ReloadError::Settings(error),
             error => ReloadError::NotKept(error.to_string()),
         })?;
-        for namespace in new {
+        self.core.shortage.note(applied.left_out, &newest);
+        for namespace in applied.new {
             let task =
                 housekeeping::keep_time(Arc::clone(&self.core), namespace, self.stop.subscribe());
             lock(&self.tasks).spawn(task);
@@ -174,11 +201,7 @@ impl Hub {
     /// Whether the log takes appends, for readiness.
     #[must_use]
     pub fn health(&self) -> Health {
-        match self.core.engine.stats().state {
-            storage::State::Open => Health::Serving,
-            storage::State::NoSpace => Health::DiskFull,
-            storage::State::Closed(reason) => Health::LogClosed(reason),
-        }
+        self.core.health(self.core.engine.stats().state)
     }
 
     /// Answers all who only wait for something to happen (fetches, members of a rebalance) and lets
@@ -259,15 +282,20 @@ fn core(
     for damage in &damages {
         warn!(?damage, "the log was damaged");
     }
+    let mut findings = Findings::of(&damages);
     let mut found: BTreeMap<_, _> = partitions
         .into_iter()
         .map(|partition| (partition.id, partition))
         .collect();
-    let is_new = found.is_empty();
+    let is_new = found.is_empty() && !findings.has_lost();
     if !is_new && !found.contains_key(&METADATA_LOG) {
         return Err(OpenError::MetadataLost);
     }
-    let mut machine = registry::replay(&*engine)?;
+    let Restored {
+        mut machine,
+        from_copy,
+    } = restore(&*engine, found.get(&METADATA_LOG))?;
+    findings.metadata_copy = u64::from(from_copy);
     let must_raise = !clean && !is_new;
     if must_raise {
         let raised = machine.decide(Command::RaiseEpoch).unwrap_or_default();
@@ -276,14 +304,25 @@ fn core(
     let (epoch, now) = (machine.epoch, clock.now().wall);
     let index = PartitionIndex(0);
     let partition = match found.remove(&METADATA_LOG) {
-        Some(found) => Partition::recovered(&found, index, epoch, &engine, now),
+        Some(found) => {
+            // Its snapshot is the copy, and no state of a partition.
+            let found = RecoveredPartition {
+                snapshot: None,
+                ..found
+            };
+            Partition::recovered(&found, index, epoch, &engine, now)
+        }
         None => Partition::create(METADATA_LOG, index, epoch, &engine),
     };
     let registry = Registry::new(machine, partition, Arc::clone(&clock));
+    let shortage = Shortage::default();
     if must_raise {
-        // The same log carries this record before any batch of the new epoch.
-        registry.keep_epoch()?;
+        keep_raised(&registry, &shortage)?;
         info!(%epoch, "raised the leader epoch after an unclean end");
+    }
+    if from_copy {
+        // The damaged part of the log goes, so that the next start needs no copy.
+        registry.renew_log();
     }
     Ok(Core {
         engine,
@@ -299,10 +338,34 @@ fn core(
         waiting_fetches: AtomicUsize::new(0),
         draining: watch::Sender::new(false),
         found: Mutex::new(found),
+        findings,
+        shortage,
     })
 }
 
+/// The same log carries this record before any batch of the new epoch.
+fn keep_raised(registry: &Registry, shortage: &Shortage) -> Result<(), KeepError> {
+    registry.owe_epoch();
+    match registry.keep_epoch() {
+        Err(KeepError::DiskFull) => {
+            error!("the disk is full: reads are served, appends are refused until there is room");
+            shortage.hold_appends();
+            Ok(())
+        }
+        kept => kept,
+    }
+}
+
 impl Core {
+    pub(crate) fn health(&self, state: storage::State) -> Health {
+        match state {
+            storage::State::Open if self.shortage.is_there() => Health::DiskFull,
+            storage::State::Open => Health::Serving,
+            storage::State::NoSpace => Health::DiskFull,
+            storage::State::Closed(reason) => Health::LogClosed(reason),
+        }
+    }
+
     /// Frees what the log still has and nothing refers to: topics whose deletion was cut short.
     fn remove_orphans(&self) {
         let orphans: BTreeSet<LogId> = std::mem::take(&mut *lock(&self.found))
@@ -318,7 +381,7 @@ impl Core {
     /// Makes everything durable and lets go of the log. Blocks.
     fn close(&self) -> bool {
         let partitions = self.partitions_by_log();
-        let snapshot_of = |log| partitions.get(&log)?.snapshot();
+        let snapshot_of = |log| self.snapshot_of(&partitions, log);
         match self.engine.close(&snapshot_of) {
             Ok(()) => true,
             Err(error) => {
@@ -331,7 +394,10 @@ impl Core {
 
 impl From<SubmitError> for OpenError {
     fn from(error: SubmitError) -> Self {
-        Self::NotKept(error.to_string())
+        match error {
+            SubmitError::NotKept(KeepError::DiskFull) => Self::DiskFull,
+            error => Self::NotKept(error.to_string()),
+        }
     }
 }
 

@@ -201,6 +201,7 @@ fn batches_of(entries: &[Entry], clock: &dyn Clock) -> Vec<Batch> {
 impl From<Broken> for KeepError {
     fn from(broken: Broken) -> Self {
         match broken {
+            Broken::DiskFull => Self::DiskFull,
             Broken::LogClosed => Self::LogClosed,
             // An internal log is deleted with its namespace only, which does not happen.
             Broken::Deleted | Broken::ShuttingDown => Self::ShuttingDown,

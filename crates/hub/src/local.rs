@@ -198,6 +198,10 @@ impl Engine for LocalEngine {
         Ok(())
     }
 
+    fn keep_mark(&self) {
+        self.log.keep_mark();
+    }
+
     fn give_back(&self) {
         self.log.give_back();
     }

@@ -2,6 +2,7 @@
 //! twice. `decide` looks and gives records, `replay` alone changes the state, boot is replay.
 
 mod codec;
+mod copy;
 
 use std::collections::BTreeMap;
 

@@ -16,7 +16,7 @@ use storage::{Stats, SyncObserver, Synced};
 pub use histogram::{Histogram, HistogramView};
 pub use quota::Usage;
 
-use crate::sync::lock;
+use crate::{findings::Findings, hub::Health, sync::lock};
 
 /// How a request ended, for Azure's request counters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,6 +234,8 @@ pub struct LagObservation<'a> {
 #[derive(Clone, Debug)]
 pub struct ProcessView {
     pub storage: Stats,
+    pub findings: Findings,
+    pub health: Health,
     pub sync_duration_us: HistogramView,
     pub sync_bytes: HistogramView,
     pub sync_entries: HistogramView,

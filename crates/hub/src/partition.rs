@@ -115,9 +115,27 @@ impl Partition {
         wait.await.unwrap_or(Err(Broken::ShuttingDown))
     }
 
+    /// Refuses appends until [`Partition::release`]; reads and waits go on.
+    pub(crate) fn hold(&self) {
+        lock(&self.state).closed.get_or_insert(Broken::DiskFull);
+    }
+
+    /// Takes appends again, unless there is another reason not to.
+    pub(crate) fn release(&self) {
+        let mut state = lock(&self.state);
+        if state.closed == Some(Broken::DiskFull) {
+            state.closed = None;
+        }
+    }
+
     /// Refuses appends and wakes all who wait, from now on.
     pub(crate) fn close(&self, reason: Broken) {
-        lock(&self.state).closed.get_or_insert(reason);
+        {
+            let mut state = lock(&self.state);
+            if state.closed.is_none_or(|held| held == Broken::DiskFull) {
+                state.closed = Some(reason);
+            }
+        }
         self.watch.break_off(reason);
     }
 

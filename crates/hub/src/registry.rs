@@ -1,17 +1,23 @@
 //! The metadata machine's shell: decides, keeps, applies; waiting for the disk is the caller's.
 
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use model::{Offset, ProducerId};
+use storage::Snapshot;
 use thiserror::Error;
-use tracing::info;
+use tokio::sync::Notify;
+use tracing::{info, warn};
 
 use crate::{
     Clock,
-    engine::Engine,
-    hub::OpenError,
-    internal_log::{self, InternalLog, KeepError},
-    metadata::{Command, METADATA_LOG, Metadata, PRODUCER_BLOCK, Record, Refusal},
+    internal_log::{InternalLog, KeepError},
+    metadata::{Command, Metadata, PRODUCER_BLOCK, Record, Refusal},
     partition::Partition,
     sync::lock,
     watch::Broken,
@@ -24,7 +30,22 @@ pub(crate) struct Registry {
     /// Held from a decision until its effect is visible, so that effects come in their order.
     turn: Mutex<()>,
     producers: Mutex<ProducerBlock>,
+    /// The raised epoch is not in the log yet: it goes before anything else.
+    owes_epoch: AtomicBool,
+    copied: Mutex<Copied>,
+    /// Told when there is something that the checkpoint's copy lacks.
+    pub(crate) changed: Notify,
 }
+
+/// How far the copy in the checkpoint goes.
+#[derive(Debug, Default)]
+struct Copied {
+    until: Offset,
+    tried_at: Option<Instant>,
+}
+
+/// Between two checkpoints for the sake of the copy alone: each writes the whole manifest.
+const COPY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Producer ids that are reserved and not yet given out.
 #[derive(Debug, Default)]
@@ -50,28 +71,6 @@ pub(crate) struct Turn<'a> {
     _held: MutexGuard<'a, ()>,
 }
 
-/// Rebuilds the machine from its log. Blocks: for the start.
-pub(crate) fn replay(engine: &dyn Engine) -> Result<Metadata, OpenError> {
-    let mut machine = Metadata::default();
-    let mut broken = None;
-    internal_log::replay(
-        engine,
-        METADATA_LOG,
-        Offset::ZERO,
-        &mut |key, value| match Record::decode(key, value) {
-            Ok(record) => machine.replay(&record),
-            Err(error) => drop(broken.get_or_insert(error)),
-        },
-    )?;
-    match broken {
-        Some(error) => Err(OpenError::InternalLog {
-            log: METADATA_LOG,
-            reason: error.to_string(),
-        }),
-        None => Ok(machine),
-    }
-}
-
 impl Registry {
     pub(crate) fn new(machine: Metadata, partition: Arc<Partition>, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -79,6 +78,9 @@ impl Registry {
             log: InternalLog::new(partition, clock),
             turn: Mutex::default(),
             producers: Mutex::default(),
+            owes_epoch: AtomicBool::new(false),
+            copied: Mutex::default(),
+            changed: Notify::new(),
         }
     }
 
@@ -98,6 +100,7 @@ impl Registry {
     /// Decides, keeps and applies; for what has no effect elsewhere.
     pub(crate) fn submit(&self, command: Command) -> Result<Vec<Record>, SubmitError> {
         let mut machine = lock(&self.machine);
+        self.pay_epoch(&machine)?;
         let records = machine.decide(command)?;
         let entries: Vec<_> = records.iter().map(Record::encode).collect();
         self.log.append(&entries)?;
@@ -109,14 +112,63 @@ impl Registry {
             info!(records = snapshot.len(), "write snapshot of the metadata");
             self.log.append_snapshot(&snapshot)?;
         }
+        self.changed.notify_one();
         Ok(records)
     }
 
-    /// Keeps the epoch that was raised while the log was replayed.
+    /// Takes note that the epoch was raised while the log was replayed, and is to be kept.
+    pub(crate) fn owe_epoch(&self) {
+        self.owes_epoch.store(true, Ordering::Release);
+    }
+
+    /// Keeps the raised epoch, unless it is kept already.
     pub(crate) fn keep_epoch(&self) -> Result<(), KeepError> {
-        let machine = lock(&self.machine);
+        self.pay_epoch(&lock(&self.machine))
+    }
+
+    fn pay_epoch(&self, machine: &Metadata) -> Result<(), KeepError> {
+        if !self.owes_epoch.load(Ordering::Acquire) {
+            return Ok(());
+        }
         self.log.append(&[Record::Epoch(machine.epoch).encode()])?;
+        self.owes_epoch.store(false, Ordering::Release);
+        self.changed.notify_one();
         Ok(())
+    }
+
+    /// Writes the whole state at the end of the log, so that what is damaged before it may go.
+    pub(crate) fn renew_log(&self) {
+        let machine = lock(&self.machine);
+        let snapshot: Vec<_> = machine.snapshot().iter().map(Record::encode).collect();
+        match self.log.append_snapshot(&snapshot) {
+            Ok(_) => self.changed.notify_one(),
+            // The copy in the checkpoint stays.
+            Err(error) => warn!(%error, "the log of what exists is not written anew"),
+        }
+    }
+
+    /// The whole state, for the checkpoint to keep beside the log.
+    pub(crate) fn copy(&self) -> Snapshot {
+        let machine = lock(&self.machine);
+        Snapshot {
+            next: self.log.position(),
+            bytes: machine.copy(),
+        }
+    }
+
+    /// When the copy is to be written anew; `None` while it has everything.
+    pub(crate) fn copy_due(&self, now: Instant) -> Option<Instant> {
+        let copied = lock(&self.copied);
+        let is_whole = copied.until == self.log.position();
+        let due = copied.tried_at.map_or(now, |tried| tried + COPY_INTERVAL);
+        (!is_whole).then_some(due)
+    }
+
+    /// Takes note of an attempt to write the copy, and of how far it went if it was written.
+    pub(crate) fn copied(&self, until: Option<Offset>, now: Instant) {
+        let mut copied = lock(&self.copied);
+        copied.tried_at = Some(now);
+        copied.until = until.unwrap_or(copied.until);
     }
 
     /// Keeps nothing more, until a restart.

@@ -2,6 +2,7 @@
 //! and a store that fails.
 
 mod appends;
+mod full_disk;
 mod groups;
 mod restarts;
 mod waits;

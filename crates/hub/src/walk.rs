@@ -27,8 +27,18 @@ impl Core {
         let waiting = self
             .waiting_fetches
             .load(std::sync::atomic::Ordering::Relaxed);
+        let mut findings = self.findings;
+        let namespaces = self.namespaces.load();
+        let lost = namespaces
+            .all
+            .values()
+            .map(|one| one.groups.lost_stretches());
+        findings.groups = lost.sum();
+        let storage = self.engine.stats();
         ProcessView {
-            storage: self.engine.stats(),
+            health: self.health(storage.state.clone()),
+            storage,
+            findings,
             sync_duration_us: self.sync_times.duration.view(),
             sync_bytes: self.sync_times.bytes.view(),
             sync_entries: self.sync_times.entries.view(),

@@ -23,6 +23,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Broken {
     Deleted,
+    /// Appends alone, and for a while: see [`crate::resume`].
+    DiskFull,
     LogClosed,
     ShuttingDown,
 }

@@ -335,6 +335,7 @@ impl From<Broken> for AppendError {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Deleted => Self::TopicDeleted,
+            Broken::DiskFull => Self::DiskFull,
             Broken::LogClosed => Self::LogClosed,
             Broken::ShuttingDown => Self::ShuttingDown,
         }

@@ -11,7 +11,7 @@ use model::{GenerationId, GroupId, LeaderEpoch, MemberId, Offset, PartitionIndex
 
 use crate::support::{World, batch, create, send};
 
-fn commit(group: &str, topic: &str, offset: i64) -> Command {
+pub(crate) fn commit(group: &str, topic: &str, offset: i64) -> Command {
     Command::CommitOffsets(CommitOffsets {
         group: GroupId::from(group),
         member: MemberId::from(""),

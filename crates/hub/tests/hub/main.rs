@@ -1,6 +1,8 @@
 //! The hub as front ends call it, on a real log in a temporary directory, with a clock of ours.
 
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod epochs;
 #[cfg(test)]
 mod groups;

@@ -160,7 +160,7 @@ const COPIES_MAX: usize = 20;
 
 /// A copy of a directory in use. Files come and go by being renamed, so a copy that misses one is
 /// thrown away: no crash leaves a directory without both names.
-fn copied(from: &Path) -> TempDir {
+pub(crate) fn copied(from: &Path) -> TempDir {
     for _ in 0..COPIES_MAX {
         let dir = TempDir::new().unwrap();
         match copy(from, dir.path()) {

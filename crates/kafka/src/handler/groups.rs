@@ -73,6 +73,7 @@ pub(super) const fn group_code(error: &GroupError) -> ErrorCode {
         GroupError::GroupIdNotFound => ErrorCode::GroupIdNotFound,
         GroupError::OffsetMetadataTooLarge => ErrorCode::OffsetMetadataTooLarge,
         GroupError::TooManyOffsets => ErrorCode::InvalidCommitOffsetSize,
+        GroupError::OffsetsLost => ErrorCode::OffsetOutOfRange,
         GroupError::GroupSubscribedToTopic => ErrorCode::GroupSubscribedToTopic,
     }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 1 to 10 |
 //! | Behaviour | Groups, topics and partitions named more than once are answered once. One group up to version 7, several from 8 (KIP-709); all topics where none are named (from 2); topics by id from 10. Waits until what it saw is durable |
-//! | Differs | Kafka answers each mention |
+//! | Differs | Kafka answers each mention. After damage to the log of groups each group is told once, with OFFSET_OUT_OF_RANGE, that offsets it committed may be gone |
 //! | Skipped | `require_stable` (7) has nothing to wait for: there are no transactions. Member epochs (9) bind only groups of the newer protocol |
 
 use std::collections::{HashMap, HashSet};
@@ -226,6 +226,8 @@ fn answer(
     code: ErrorCode,
 ) -> OffsetFetchResponseGroup {
     let group = OffsetFetchResponseGroup::default().with_group_id(asked.group);
+    let refusal = found.as_ref().and_then(|found| found.result.as_ref().err());
+    let code = refusal.map_or(code, groups::group_code);
     if code != ErrorCode::None {
         let refuse = |(wanted, _)| refused_topic(wanted, code);
         let topics = asked.topics.into_iter().flatten().map(refuse).collect();
