@@ -4,7 +4,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -48,16 +48,66 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether the broker has recovered and serves. Shared with whoever knows.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness {
+    ready: Arc<AtomicBool>,
+    disk: Arc<Mutex<DiskState>>,
+}
+
+/// What the disk lets the broker do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DiskState {
+    #[default]
+    Sound,
+    /// Reads go on; writes resume by themselves.
+    Full,
+    /// Reads go on; writes do not until a restart.
+    Failed,
+}
 
 impl Readiness {
     /// Recovered, or about to stop.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Release);
+        self.ready.store(ready, Ordering::Release);
+    }
+
+    /// How the disk is from now on.
+    pub fn set_disk(&self, state: DiskState) {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     fn is_ready(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.ready.load(Ordering::Acquire)
+    }
+
+    fn disk(&self) -> DiskState {
+        *self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A process whose log is closed needs a restart, which is what this page is asked for.
+    fn healthz(&self) -> (StatusCode, &'static str) {
+        match self.disk() {
+            DiskState::Sound | DiskState::Full => (StatusCode::OK, "alive\n"),
+            DiskState::Failed => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "alive, but the disk failed: no writes until a restart\n",
+            ),
+        }
+    }
+
+    /// Reads are worth being sent here also while the disk is full.
+    fn readyz(&self) -> (StatusCode, &'static str) {
+        match self.disk() {
+            DiskState::Failed => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the disk failed: no writes until a restart\n",
+            ),
+            _ if !self.is_ready() => (StatusCode::SERVICE_UNAVAILABLE, "recovering or stopping\n"),
+            DiskState::Full => (
+                StatusCode::OK,
+                "ready for reads: the disk is full, writes are refused\n",
+            ),
+            DiskState::Sound => (StatusCode::OK, "ready\n"),
+        }
     }
 }
 
@@ -188,18 +238,18 @@ impl Site {
                 );
                 answer
             }
-            "/healthz" => text(StatusCode::OK, "alive\n".to_owned()),
-            "/readyz" if self.readiness.is_ready() => text(StatusCode::OK, "ready\n".to_owned()),
-            "/readyz" => text(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "recovering or stopping\n".to_owned(),
-            ),
+            "/healthz" => page(self.readiness.healthz()),
+            "/readyz" => page(self.readiness.readyz()),
             _ => text(
                 StatusCode::NOT_FOUND,
                 "here are /metrics, /healthz and /readyz\n".to_owned(),
             ),
         }
     }
+}
+
+fn page((status, body): (StatusCode, &str)) -> Response<Full<Bytes>> {
+    text(status, body.to_owned())
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

@@ -58,7 +58,11 @@ impl DataDirectory {
             writeln!(lock, "{}", std::process::id())
         };
         let mut note_holder = note_holder;
-        note_holder().with_context(|| format!("write {}", lock_path.display()))?;
+        match note_holder() {
+            // The lock is what counts; the number is for people.
+            Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {}
+            noted => noted.with_context(|| format!("write {}", lock_path.display()))?,
+        }
         Ok(Self { path, _lock: lock })
     }
 

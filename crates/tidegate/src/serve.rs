@@ -24,7 +24,11 @@ use server::{
 use tokio::task::JoinHandle;
 use tracing::{error, info, warn};
 
-use self::{reload::Reloader, signals::Signals, watched::Watched};
+use self::{
+    reload::Reloader,
+    signals::{Signals, Stop},
+    watched::Watched,
+};
 use crate::{
     arguments::ServeArguments,
     banner::Banner,
@@ -35,6 +39,11 @@ use crate::{
     secrets::Secrets,
     settings::{Layers, Settings, Sources},
 };
+
+/// The status of a process that ends because its disk failed: `EX_IOERR` of `sysexits.h`.
+const DISK_FAILED: u8 = 74;
+/// Then nothing is left to be written: requests in flight may have their answers, and no more.
+const DISK_FAILED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of the time for stopping, the part that requests in flight may take; the rest is the log's.
 const DRAIN_SHARE: f64 = 0.7;
@@ -121,7 +130,10 @@ impl Prepared {
             readiness,
         };
         broker.readiness.set(true);
-        runtime.write(&data_dir)?;
+        if let Err(error) = runtime.write(&data_dir) {
+            // Operator's commands must be told the address then; a full disk keeps nobody from reading.
+            warn!("other commands do not find this broker by themselves: {error:#}");
+        }
         self.announce(&runtime, &secrets, first_start)?;
         notify(&[sd_notify::NotifyState::Ready]);
 
@@ -133,15 +145,23 @@ impl Prepared {
             certificates,
             hub,
         };
-        let Broker {
-            readiness,
-            listeners,
-            ..
-        } = &broker;
-        signals
-            .until_stop(&mut reloader, readiness, listeners)
+        let on_disk_error = self.settings.storage.on_disk_error;
+        let stop = signals
+            .until_stop(
+                &mut reloader,
+                &broker.readiness,
+                &broker.listeners,
+                on_disk_error,
+            )
             .await;
-        broker.stop(patience, &mut signals, &data_dir).await
+        match stop {
+            Stop::Asked => broker.stop(patience, &mut signals, &data_dir).await,
+            Stop::DiskFailed => {
+                let patience = patience.min(DISK_FAILED_PATIENCE);
+                broker.stop(patience, &mut signals, &data_dir).await?;
+                Ok(ExitCode::from(DISK_FAILED))
+            }
+        }
     }
 
     /// Begins to open the log, on a thread of its own: recovery reads for as long as it takes.

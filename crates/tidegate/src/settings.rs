@@ -53,10 +53,18 @@ pub(crate) struct AdminSettings {
     pub(crate) metrics_per_partition: bool,
 }
 
+/// What follows when a write or a sync of the log fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnDiskError {
+    Exit,
+    ServeReads,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct StorageSettings {
     pub(crate) data_dir: PathBuf,
     pub(crate) free_space_bytes_min: u64,
+    pub(crate) on_disk_error: OnDiskError,
     pub(crate) descriptors_max: u32,
     pub(crate) extent_bytes: u64,
     pub(crate) reused_extents_max: u32,
@@ -226,6 +234,10 @@ fn storage(section: &Section<'_>) -> StorageSettings {
     StorageSettings {
         data_dir: PathBuf::from(section.text("data_dir")),
         free_space_bytes_min: section.size("free_space_min"),
+        on_disk_error: match section.text("on_disk_error").as_str() {
+            "serve-reads" => OnDiskError::ServeReads,
+            _ => OnDiskError::Exit,
+        },
         descriptors_max: section.count("descriptors_max"),
         extent_bytes: section.size("extent_size"),
         reused_extents_max: section.count("reused_extents_max"),

@@ -29,6 +29,20 @@ async fn probes_see_health_readiness_and_metrics() {
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
     readiness.set(true);
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    readiness.set_disk(DiskState::Full);
+    let full = get(address, "/readyz").await;
+    assert!(
+        full.starts_with("HTTP/1.1 200 ") && full.contains("the disk is full"),
+        "{full}"
+    );
+    assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    readiness.set_disk(DiskState::Failed);
+    for page in ["/healthz", "/readyz"] {
+        let failed = get(address, page).await;
+        assert!(failed.starts_with("HTTP/1.1 503 "), "{failed}");
+        assert!(failed.contains("the disk failed"), "{failed}");
+    }
+    readiness.set_disk(DiskState::Sound);
     let scrape = get(address, "/metrics").await;
     assert!(scrape.contains("text/plain; version=0.0.4"), "{scrape}");
     assert!(scrape.contains("tidegate_build_info{"), "{scrape}");

@@ -10,6 +10,7 @@
 
 use std::fmt::Display;
 
+use ::hub::Health;
 use ::hub::observe::{
     HistogramView, LagObservation, NamespaceView, Observer, PartitionObservation, ProcessView,
     RequestsView, TopicObservation, TrafficView, Usage,
@@ -424,6 +425,7 @@ fn write_storage(out: &mut Exposition, view: &ProcessView) {
     for (name, help, value) in gauges {
         out.family(name, Kind::Gauge, help).sample(&[], value);
     }
+    write_health(out, view);
     #[rustfmt::skip]
     let counters = [
         ("tidegate_log_cached_write_bytes_total",
@@ -438,6 +440,23 @@ fn write_storage(out: &mut Exposition, view: &ProcessView) {
     ];
     for (name, help, value) in counters {
         out.family(name, Kind::Counter, help).sample(&[], value);
+    }
+}
+
+/// What is wrong with the disk now, and what the start found to be wrong.
+fn write_health(out: &mut Exposition, view: &ProcessView) {
+    let is_full = u64::from(view.health == Health::DiskFull);
+    let is_closed = u64::from(matches!(view.health, Health::LogClosed(_)));
+    let help = "1 while writes are refused for want of space on the disk.";
+    out.family("tidegate_disk_full", Kind::Gauge, help)
+        .sample(&[], is_full);
+    let help = "1 once a write or a sync has failed: nothing is taken until a restart.";
+    out.family("tidegate_log_closed", Kind::Gauge, help)
+        .sample(&[], is_closed);
+    let help = "Places of the log that this process found damaged when it started, by kind.";
+    let mut family = out.family("tidegate_start_damages", Kind::Gauge, help);
+    for (kind, count) in view.findings.by_kind() {
+        family.sample(&[("kind", kind)], count);
     }
 }
 

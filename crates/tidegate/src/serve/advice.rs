@@ -13,8 +13,20 @@ pub(super) fn explained(error: hub::OpenError) -> anyhow::Error {
 }
 
 fn remedy(error: &hub::OpenError) -> Option<&'static str> {
-    let hub::OpenError::Storage(storage::OpenError::Io { source, .. }) = error else {
-        return None;
+    let source = match error {
+        hub::OpenError::Storage(storage::OpenError::Io { source, .. }) => source,
+        hub::OpenError::Storage(storage::OpenError::Unproved)
+        | hub::OpenError::MetadataLost
+        | hub::OpenError::MetadataDamaged(_) => {
+            return Some("nothing was removed: restore a backup of the data directory");
+        }
+        hub::OpenError::NoRoomToBegin { .. } => {
+            return Some(
+                "make room, give the broker another --data-dir, or lower storage.free_space_min \
+                 and storage.extent_size, whose sum is what is needed",
+            );
+        }
+        _ => return None,
     };
     match Errno::from_io_error(source)? {
         Errno::IO => Some(

@@ -3,14 +3,32 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use server::admin::Readiness;
+use server::admin::{DiskState, Readiness};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing::info;
+use tracing::{error, info};
 
 use super::reload::Reloader;
+use crate::settings::OnDiskError;
 
 /// How often the log's health is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Why a broker stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    Asked,
+    /// A write or a sync of the log failed.
+    DiskFailed,
+}
+
+/// A full disk mends itself and reads go on; a closed log needs a restart.
+fn disk_state(health: &hub::Health) -> DiskState {
+    match health {
+        hub::Health::Serving => DiskState::Sound,
+        hub::Health::DiskFull => DiskState::Full,
+        hub::Health::LogClosed(_) => DiskState::Failed,
+    }
+}
 
 /// TERM and INT stop, HUP reloads.
 pub(super) struct Signals {
@@ -29,13 +47,14 @@ impl Signals {
         })
     }
 
-    /// Reloads as often as asked, and keeps readiness true to the log, until told to stop.
+    /// Reloads as often as asked, and keeps readiness true to the log, until there is a reason to stop.
     pub(super) async fn until_stop(
         &mut self,
         reloader: &mut Reloader,
         readiness: &Readiness,
         listeners: &server::Running,
-    ) {
+        on_disk_error: OnDiskError,
+    ) -> Stop {
         let mut look = tokio::time::interval(LOOK_INTERVAL);
         loop {
             // Every arm may be dropped half-way: signals and ticks are kept for the next look.
@@ -47,13 +66,18 @@ impl Signals {
                     listeners.recheck_logins();
                 }
                 _ = look.tick() => {
-                    // A full disk mends itself and reads go on; a closed log needs a restart.
-                    let closed = matches!(reloader.hub.health(), hub::Health::LogClosed(_));
-                    readiness.set(!closed);
+                    let state = disk_state(&reloader.hub.health());
+                    readiness.set_disk(state);
+                    readiness.set(state != DiskState::Failed);
+                    if state == DiskState::Failed && on_disk_error == OnDiskError::Exit {
+                        error!("stopping: the disk failed, and a restart recovers what is sound");
+                        return Stop::DiskFailed;
+                    }
                 }
             }
         }
         info!("stopping");
+        Stop::Asked
     }
 
     /// Completes at the next signal to stop.

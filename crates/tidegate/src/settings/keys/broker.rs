@@ -68,6 +68,14 @@ pub(super) const STORAGE: Table = Table {
             "Writes are refused while the disk has less free space than this; reads go on.",
         ),
         literal(
+            "on_disk_error",
+            Kind::OneOf(&["exit", "serve-reads"]),
+            "\"exit\"",
+            START,
+            "What follows when a write or a sync of the log fails: the process ends with status 74, \
+             so that a supervisor starts it anew, or it goes on to serve reads and refuses writes.",
+        ),
+        literal(
             "descriptors_max",
             count(16, 4_000),
             "256",
