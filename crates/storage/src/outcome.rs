@@ -12,6 +12,12 @@ use crate::{AppendError, ExtentSequence, LookAhead, Position};
 /// Called on a thread of the log, or on one that is inside [`crate::Log::checkpoint`] or
 /// [`crate::Log::close`]. Implementations return quickly and call neither of these.
 pub trait Completion: Send {
+    /// Whether somebody waits for [`Completion::written`]. What nobody waits for may be written later, just
+    /// before it is synced.
+    fn awaits_writing(&self) -> bool {
+        false
+    }
+
     /// The bytes are with the operating system: they survive the process, not the machine.
     fn written(&mut self) {}
     /// The bytes are on stable storage and visible, or never will be. The last call.

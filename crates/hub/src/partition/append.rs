@@ -307,6 +307,10 @@ impl AppendDone {
 }
 
 impl Completion for AppendDone {
+    fn awaits_writing(&self) -> bool {
+        self.at_written
+    }
+
     fn written(&mut self) {
         self.timing.times.written.record(self.elapsed());
         if self.at_written {

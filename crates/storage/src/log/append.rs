@@ -14,6 +14,7 @@ use model::{
 use super::{
     Core,
     room::{EntryBytes, Rooms, fill},
+    threads::OVERLAP_BYTES_MIN,
 };
 use crate::{
     AppendError, Completion, Position,
@@ -35,6 +36,8 @@ const CONTROL_RESERVE_BYTES: u32 = 64 << 10;
 #[derive(Default)]
 pub(super) struct Queue {
     pub(super) items: VecDeque<Item>,
+    /// Of the items.
+    pub(super) bytes: u64,
     pub(super) rooms: Rooms,
     /// The position after the last entry that has one.
     pub(super) end: Position,
@@ -108,6 +111,11 @@ impl Queue {
         filled.iter().any(is_first)
     }
 
+    fn push(&mut self, item: Item) {
+        self.bytes += u64::from(item.header.total_bytes());
+        self.items.push_back(item);
+    }
+
     pub(super) fn active_live_bytes(&self) -> u64 {
         self.active.as_ref().map_or(0, |active| active.live_bytes)
     }
@@ -178,7 +186,8 @@ impl Core {
         let mut queue = lock(&self.queue);
         let sizes = gathered.iter().map(|entry| entry.header.total_bytes());
         self.admit(&mut queue, sizes, limit)?;
-        let was_empty = queue.items.is_empty();
+        let before = queue.bytes;
+        let at_once = done.awaits_writing();
         let mut done = Some(done);
         let mut unfilled = Vec::with_capacity(gathered.len());
         let last = gathered.len() - 1;
@@ -186,7 +195,7 @@ impl Core {
             let (extent, header) = self.place(&mut queue, entry.header, limit);
             let bytes = EntryBytes::default();
             state.push(EntryRef::of(&header), Some(bytes.clone()));
-            queue.items.push_back(Item {
+            queue.push(Item {
                 extent,
                 header,
                 bytes: bytes.clone(),
@@ -201,6 +210,7 @@ impl Core {
             });
         }
         self.note_held_slabs(&queue);
+        let after = queue.bytes;
         drop(queue);
         drop(state);
         let filled = self.fill(unfilled);
@@ -208,8 +218,9 @@ impl Core {
         // our look under it comes after that, or theirs sees the entry filled. The end of an extent
         // may be the first too, and has waited for nobody.
         let waits = lock(&self.queue).waits_for(&filled);
-        if was_empty || waits {
-            self.wake_writer();
+        let is_much = before < OVERLAP_BYTES_MIN && after >= OVERLAP_BYTES_MIN;
+        if before == 0 || waits || is_much || at_once {
+            self.wake_writer(at_once || after >= OVERLAP_BYTES_MIN);
         }
         Ok(())
     }
@@ -247,7 +258,7 @@ impl Core {
             return Err((error, done));
         }
         let (extent, header) = self.place(&mut queue, header, limit);
-        queue.items.push_back(Item {
+        queue.push(Item {
             extent,
             header,
             bytes: self.control_bytes(header),
@@ -255,7 +266,7 @@ impl Core {
             done: Some(done),
         });
         drop(queue);
-        self.wake_writer();
+        self.wake_writer(false);
         Ok(())
     }
 
@@ -351,7 +362,7 @@ impl Core {
         if is_worth_it && !queue.closing && self.prepare(1, 0) {
             self.roll(&mut queue);
             drop(queue);
-            self.wake_writer();
+            self.wake_writer(false);
         }
     }
 
@@ -391,7 +402,7 @@ impl Core {
             done: None,
         };
         queue.end = item.end();
-        queue.items.push_back(item);
+        queue.push(item);
     }
 }
 

@@ -72,7 +72,9 @@ impl Core {
         };
         let count = queue.items.iter().take_while(fits).count();
         let count = count.max(usize::from(queue.is_ready()));
-        let taken = queue.items.drain(..count).collect();
+        let taken: Vec<Item> = queue.items.drain(..count).collect();
+        let bytes = taken.iter().map(|item| item.header.total_bytes());
+        queue.bytes -= bytes.map(u64::from).sum::<u64>();
         if queue.is_ready() {
             // The sync thread may be the one that writes here, and is about to sync.
             self.queue_filled.notify_one();
@@ -180,7 +182,11 @@ impl Core {
     pub(super) fn shut(&self, reason: &str) {
         self.mark_closed(reason);
         let unsynced = std::mem::take(&mut lock(&self.unsynced).items);
-        let queued = std::mem::take(&mut lock(&self.queue).items);
+        let queued = {
+            let mut queue = lock(&self.queue);
+            queue.bytes = 0;
+            std::mem::take(&mut queue.items)
+        };
         let error = self.closed_error();
         for done in unsynced.into_iter().filter_map(|item| item.done) {
             done.durable(Err(error.clone()));

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     time::Duration,
@@ -10,8 +10,10 @@ use std::{
 
 use model::{LogId, Offset};
 
-use super::support::*;
-use crate::{AppendError, Completion, Log, disk::SimulatedDisk};
+use super::{super::threads::OVERLAP_BYTES_MIN, support::*};
+use crate::{
+    AppendError, Completion, Log, Options, SyncObserver, Synced, disk::SimulatedDisk, locked::lock,
+};
 
 const ID: LogId = LogId(1);
 /// Passes only where the log's threads wait for each other.
@@ -75,5 +77,85 @@ fn a_log_whose_last_owner_lets_go_in_a_completion_still_writes_what_was_appended
         last.send(()).unwrap();
         let answer = answer.recv_timeout(STUCK);
         assert_eq!(answer, Ok(Ok(())), "written: {lets_go_when_written}");
+    }
+}
+
+/// Holds every sync until it is let go.
+struct Held {
+    begun: SyncSender<()>,
+    let_go: Mutex<Receiver<()>>,
+}
+
+impl SyncObserver for Held {
+    fn sync_started(&self) {
+        self.begun.send(()).unwrap();
+        lock(&self.let_go).recv().unwrap();
+    }
+
+    fn sync_ended(&self, _synced: Synced) {}
+}
+
+/// Hears of both stages.
+struct Stages {
+    awaits_writing: bool,
+    written: SyncSender<()>,
+    durable: SyncSender<Result<(), AppendError>>,
+}
+
+impl Completion for Stages {
+    fn awaits_writing(&self) -> bool {
+        self.awaits_writing
+    }
+
+    fn written(&mut self) {
+        self.written.send(()).unwrap();
+    }
+
+    fn durable(self: Box<Self>, result: Result<(), AppendError>) {
+        self.durable.send(result).unwrap();
+    }
+}
+
+#[test]
+fn what_comes_during_a_sync_is_written_then_if_somebody_waits_for_it_or_it_is_much() {
+    let much = usize::try_from(OVERLAP_BYTES_MIN).unwrap();
+    for (awaits_writing, padding) in [(true, 10), (false, much), (false, 10)] {
+        let (begun, has_begun) = sync_channel(9);
+        let (let_go, is_let_go) = sync_channel(9);
+        let held = Held {
+            begun,
+            let_go: Mutex::new(is_let_go),
+        };
+        let options = Options {
+            observer: Some(Arc::new(held)),
+            ..wide_options()
+        };
+        let disk = Arc::new(SimulatedDisk::new(8 << 20, 1));
+        let (log, _) = Log::open_on(disk, options).unwrap();
+        log.create(ID);
+        let (told, answers) = sync_channel(2);
+        let first = batch(Offset(0), 1, 0, 10);
+        let tell = Box::new(Tell(told.clone()));
+        log.append(ID, vec![first], tell).unwrap();
+        has_begun.recv_timeout(STUCK).unwrap();
+        let (written, is_written) = sync_channel(1);
+        let stages = Stages {
+            awaits_writing,
+            written,
+            durable: told,
+        };
+        let second = batch(Offset(1), 1, 0, padding);
+        log.append(ID, vec![second], Box::new(stages)).unwrap();
+        if awaits_writing || padding == much {
+            is_written.recv_timeout(STUCK).unwrap();
+        }
+        // Whatever was left is written and synced once the first sync is over.
+        let_go.send(()).unwrap();
+        assert_eq!(answers.recv_timeout(STUCK), Ok(Ok(())));
+        has_begun.recv_timeout(STUCK).unwrap();
+        let_go.send(()).unwrap();
+        assert_eq!(answers.recv_timeout(STUCK), Ok(Ok(())));
+        let_go.send(()).unwrap();
+        drop(log);
     }
 }
