@@ -81,6 +81,8 @@ pub(crate) fn server_limits(settings: &Settings) -> server::Limits {
         login_timeout: limits.login_timeout,
         frame_stall_timeout: limits.frame_stall_timeout,
         frame_timeout: limits.frame_timeout,
+        transfer_rate_min: limits.transfer_rate_min,
+        memory_timeout: limits.memory_timeout,
         write_stall_timeout: limits.write_stall_timeout,
         ..server::Limits::default()
     }
