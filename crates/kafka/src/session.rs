@@ -39,6 +39,17 @@ pub struct KafkaLimits {
     pub fetch_session_count_max: usize,
     /// Partitions over all fetch sessions together.
     pub fetch_session_partition_count_max: usize,
+    /// Who hears why a login was refused.
+    pub login_reasons: LoginReasons,
+}
+
+/// Who hears of a refused login whether it was the namespace, the policy or the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginReasons {
+    /// The log.
+    Logged,
+    /// The log, and callers on the broker's own machine.
+    ToldOnLoopback,
 }
 
 impl Default for KafkaLimits {
@@ -47,6 +58,7 @@ impl Default for KafkaLimits {
             frames: FrameLimits::default(),
             fetch_session_count_max: 1_000,
             fetch_session_partition_count_max: 200_000,
+            login_reasons: LoginReasons::Logged,
         }
     }
 }
