@@ -376,7 +376,7 @@ fn changes(hub: &EventHubSettings) -> Vec<ConfigChange> {
 }
 
 /// 22 characters of base64, as Kafka makes its cluster ids.
-fn cluster_id() -> String {
+pub(crate) fn cluster_id() -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let bits = uuid::Uuid::new_v4().as_u128();
     let digits = (0..22_u32).map(|index| {

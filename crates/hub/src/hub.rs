@@ -82,6 +82,10 @@ pub enum OpenError {
     NoRoomToBegin { free: u64, needed: u64 },
     #[error("the disk is full")]
     DiskFull,
+    #[error("write checkpoint")]
+    Checkpoint(#[from] storage::CheckpointError),
+    #[error("close log")]
+    Close(#[from] storage::CloseError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("write internal log: {0}")]

@@ -45,6 +45,7 @@ mod records;
 mod registry;
 mod restore;
 mod resume;
+pub mod salvage;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;

@@ -46,8 +46,8 @@ pub use outcome::{
 };
 pub use position::{ExtentSequence, Position};
 pub use verify::{
-    EntryFacts, EntryFactsKind, VerifyError, VerifyEvent, VerifySummary, read_batches, verify,
-    verify_on,
+    EntryFacts, EntryFactsKind, VerifyError, VerifyEvent, VerifySummary, read_batches,
+    read_snapshot, verify, verify_on,
 };
 
 #[cfg(test)]

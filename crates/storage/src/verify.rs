@@ -6,7 +6,7 @@ use model::{LogId, Offset, Timestamp};
 use thiserror::Error;
 
 use crate::{
-    ExtentSequence, Position,
+    ExtentSequence, Position, Snapshot,
     disk::{Disk, RealDisk, read_file},
     entry::{EXTENT_HEADER_BYTES, EntryHeader, EntryKind, ExtentHeader},
     extent::{LOG_DIR, index_path, parse_log_name},
@@ -236,6 +236,20 @@ pub fn read_batches(
         }
     };
     walk(&open(dir)?, nothing, &mut batches).map(drop)
+}
+
+/// What the checkpoint keeps of a partition, if the manifest is sound.
+///
+/// # Errors
+/// The directory is none of ours, or could not be read.
+pub fn read_snapshot(dir: &Path, id: LogId) -> Result<Option<Snapshot>, VerifyError> {
+    let disk = open(dir)?;
+    let manifest = read_file(&disk, MANIFEST)?.and_then(|bytes| Manifest::decode(bytes).ok());
+    let partitions = manifest.map_or_else(Vec::new, |manifest| manifest.partitions);
+    let mut found = partitions
+        .into_iter()
+        .filter(|partition| partition.id == id);
+    Ok(found.next().and_then(|partition| partition.snapshot))
 }
 
 struct Verifier<'a> {

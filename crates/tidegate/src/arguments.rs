@@ -36,7 +36,7 @@ pub(crate) enum Command {
     /// Check or show the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Look into a data directory without changing it.
+    /// Look into a data directory without changing it: verify, dump, salvage.
     #[command(subcommand)]
     Storage(StorageCommand),
     /// Connect as a client would, to each listener, and say what is wrong.
@@ -201,6 +201,22 @@ pub(crate) enum StorageCommand {
     Verify(SettingsArguments),
     /// Print what the log holds.
     Dump(DumpArguments),
+    /// Say what of a damaged directory can be saved, and with --write save it into a new one.
+    Salvage(SalvageArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SalvageArguments {
+    /// The damaged data directory; it is only read.
+    pub(crate) dir: PathBuf,
+    /// The directory to be made beside it; it must not exist yet.
+    pub(crate) new_dir: PathBuf,
+    /// Write it. Without this, only what would be lost is said.
+    #[arg(long)]
+    pub(crate) write: bool,
+    /// Name for a namespace whose own name is lost: the configuration's.
+    #[arg(long, value_name = "NAME", default_value = "dev")]
+    pub(crate) namespace: String,
 }
 
 #[derive(Debug, Args)]

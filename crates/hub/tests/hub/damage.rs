@@ -8,7 +8,8 @@ use hub::{
     findings::Findings,
     groups::{Command, FetchOffsets, FetchOffsetsGroup, GroupError, PerTopic, Reply},
     login::Origin,
-    observe::{NamespaceView, Observer, ProcessView, TopicObservation},
+    observe::{NamespaceView, Observer, PartitionObservation, ProcessView, TopicObservation},
+    salvage::{SalvagePlan, salvage},
 };
 use model::{GroupId, NamespaceName, Offset, PartitionIndex, TopicName};
 
@@ -110,6 +111,48 @@ enum Start {
     Refused,
 }
 
+/// Every record is there afterwards, under its own name or under a new one.
+async fn salvage_and_start(world: &World, dir: &Path, place: &str) {
+    let new = copied(dir);
+    let clock: Arc<dyn Clock> = Arc::new(world.clock.clone());
+    let plan = SalvagePlan::of(dir, &NamespaceName::from("dev")).unwrap();
+    salvage(new.path(), plan, Arc::clone(&clock)).unwrap_or_else(|error| {
+        panic!("{place}: {error:?}");
+    });
+    let hub = Hub::open(new.path(), world.settings.clone(), clock);
+    let hub = hub.unwrap_or_else(|error| panic!("{place}: salvaged, {error:?}"));
+    let mut records = Records::default();
+    hub.observe(&mut records);
+    let expected = i64::try_from(TOPICS.len() * RECORDS).unwrap();
+    assert_eq!(records.0, expected, "{place}");
+    // What it says goes on: numbers are not given twice, and events can be sent.
+    let origin = Origin {
+        listener_namespace: Some(NamespaceName::from("dev")),
+        ..Origin::default()
+    };
+    let access = hub.anonymous(&origin).unwrap();
+    create(&access, "new").await;
+    assert_eq!(send(&access, "new", batch(&["value"])).await, 0, "{place}");
+    drop(access);
+    assert!(hub.shutdown(Duration::from_secs(10)).await);
+}
+
+/// The records of all partitions together.
+#[derive(Default)]
+struct Records(i64);
+
+impl Observer for Records {
+    fn process(&mut self, _: &ProcessView) {}
+    fn namespace(&mut self, _: &NamespaceView<'_>) {}
+    fn topic(&mut self, _: &TopicObservation<'_>) {}
+    fn wants_partitions(&self) -> bool {
+        true
+    }
+    fn partition(&mut self, view: &PartitionObservation<'_>) {
+        self.0 += view.high_watermark - view.log_start_offset;
+    }
+}
+
 /// Opens a copy with one bit changed. What is missing must be told.
 async fn with_flip(world: &World, dir: &Path, file: &str, byte: usize, bit: u8) -> Start {
     let copy = copied(dir);
@@ -139,6 +182,7 @@ async fn with_flip(world: &World, dir: &Path, file: &str, byte: usize, bit: u8) 
             | OpenError::Storage(storage::OpenError::Unproved),
         ) => {
             assert!(file.starts_with("log/"), "{place} refuses the start");
+            salvage_and_start(world, copy.path(), &place).await;
             Start::Refused
         }
         Err(error) => panic!("{place}: {error:?}"),
@@ -176,7 +220,7 @@ fn places(dir: &Path, step: usize) -> Vec<(String, usize)> {
 /// Changes a bit of every so many bytes, one at a time; gives how the starts went.
 async fn flip_everywhere(world: &World, dir: &Path) -> Vec<Start> {
     let mut starts = Vec::new();
-    for (index, (file, byte)) in places(dir, 11).into_iter().enumerate() {
+    for (index, (file, byte)) in places(dir, 19).into_iter().enumerate() {
         let bit = u8::try_from(index % 8).unwrap();
         starts.push(with_flip(world, dir, &file, byte, bit).await);
     }
@@ -190,7 +234,28 @@ async fn flip_everywhere(world: &World, dir: &Path) -> Vec<Start> {
 async fn a_flipped_bit_anywhere_after_a_crash_is_harmless_or_told_or_refused() {
     let world = small_world().await;
     let dir = copied(world.dir.path());
-    flip_everywhere(&world, dir.path()).await;
+    let starts = flip_everywhere(&world, dir.path()).await;
+    assert!(
+        starts.contains(&Start::Refused),
+        "no record of what exists was met"
+    );
+}
+
+/// With the checkpoint gone too, its copy is.
+#[tokio::test]
+async fn with_the_checkpoint_gone_what_is_saved_of_damaged_metadata_holds_every_record() {
+    let world = small_world().await;
+    let dir = copied(world.dir.path());
+    fs::write(dir.path().join("manifest"), b"rubbish").unwrap();
+    let mut refused = 0;
+    for (index, (file, byte)) in places(dir.path(), 19).into_iter().enumerate() {
+        if file.starts_with("log/") {
+            let bit = u8::try_from(index % 8).unwrap();
+            let start = with_flip(&world, dir.path(), &file, byte, bit).await;
+            refused += usize::from(start == Start::Refused);
+        }
+    }
+    assert!(refused > 3, "{refused} refused");
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! `tidegate storage`: looks through a data directory without changing it.
 
+mod salvage;
+
 use std::{
     cell::LazyCell,
     collections::BTreeMap,
@@ -24,6 +26,7 @@ pub(crate) fn run(command: &StorageCommand) -> anyhow::Result<bool> {
     match command {
         StorageCommand::Verify(arguments) => verify(arguments),
         StorageCommand::Dump(arguments) => dump(arguments),
+        StorageCommand::Salvage(arguments) => salvage::run(arguments),
     }
 }
 

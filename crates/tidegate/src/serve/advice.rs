@@ -18,7 +18,10 @@ fn remedy(error: &hub::OpenError) -> Option<&'static str> {
         hub::OpenError::Storage(storage::OpenError::Unproved)
         | hub::OpenError::MetadataLost
         | hub::OpenError::MetadataDamaged(_) => {
-            return Some("nothing was removed: restore a backup of the data directory");
+            return Some(
+                "nothing was removed. Restore a backup, or let `tidegate storage salvage` say what \
+                 it can save, and write that into a new directory",
+            );
         }
         hub::OpenError::NoRoomToBegin { .. } => {
             return Some(
