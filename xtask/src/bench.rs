@@ -4,7 +4,7 @@
 //! ```text
 //! for each figure:   for each round:   for Tidegate and each rival:
 //!                                        warm memory -> fresh folder -> start -> drive -> delete
-//!                    -> <out>/<figure>.json, .svg  -> <out>/README.md over all figures there
+//!                    -> <out>/<figure>.json  -> <out>/README.md over all figures there
 //! ```
 #![expect(clippy::print_stdout, reason = "the report is this task's purpose")]
 #![expect(
@@ -17,11 +17,11 @@ mod figure;
 mod figures;
 mod kafka;
 mod machine;
+mod memory_limit;
 mod metrics;
 mod options;
 mod outcome;
 mod places;
-mod plot;
 mod report;
 mod server;
 
@@ -100,19 +100,26 @@ fn build(options: &Options, chosen: &[&Figure], folders: &Folders, places: &Plac
         folders.build_static(profile, &["load", "floor"])?,
         "no load"
     );
-    let by_librdkafka = |figure: &&Figure| figure.driver == Driver::Librdkafka;
-    if places::has_c_compiler() && chosen.iter().any(by_librdkafka) {
+    let is_needed = |driver| chosen.iter().any(|figure| figure.driver == driver);
+    if places::has_c_compiler() && is_needed(Driver::Librdkafka) {
         places.build_librdkafka(folders)?;
+    }
+    if places::has_go() && is_needed(Driver::Franz) {
+        places.build_franz()?;
     }
     Ok(())
 }
 
 /// What a figure needs and this machine doesn't have.
 fn reason_to_skip(figure: &Figure) -> Option<&'static str> {
+    if figures::is_limited(figure) && !memory_limit::is_possible() {
+        return Some("memory can't be limited (a control group, as root)");
+    }
     match figure.driver {
         Driver::Librdkafka if !places::has_c_compiler() => Some("there is no C compiler with make"),
         Driver::Java if !places::has_java() => Some("there is no Java with Maven"),
-        Driver::Load | Driver::Librdkafka | Driver::Java => None,
+        Driver::Franz if !places::has_go() => Some("there is no Go"),
+        Driver::Load | Driver::Librdkafka | Driver::Java | Driver::Franz => None,
     }
 }
 

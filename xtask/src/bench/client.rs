@@ -1,5 +1,5 @@
-//! Who drives a server: our load generator, librdkafka, Java's performance classes. Each is a
-//! process; the server is looked at from outside while it runs.
+//! Who drives a server: our load generator, the performance programs of librdkafka and Java, franz-go.
+//! Each is a process; the server is looked at from outside while it runs.
 
 use std::fs::{self, File};
 use std::process::{Child, Command, Stdio};
@@ -19,13 +19,16 @@ const LOOK: Duration = Duration::from_millis(50);
 const LIMIT: Duration = Duration::from_secs(900);
 const KIB_PER_MIB: f64 = 1024.0;
 const BYTES_PER_GB: f64 = 1e9;
+/// Where cargo leaves what becomes librdkafka's own program.
+const LIBRDKAFKA: &str = "release/rdkafka-performance";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Speech {
     /// JSON as the load generator prints it, with what the server cost in the measured time.
     Load,
     /// JSON without the server's cost, which is taken from outside over the whole run.
-    Bare,
+    Franz,
+    Librdkafka,
     JavaProducer,
     JavaConsumer,
 }
@@ -57,10 +60,40 @@ impl<'a> Client<'a> {
             .set("--warm-up-seconds", setting.warm_up_seconds)
     }
 
-    pub(super) fn librdkafka(setting: &'a Setting, server: &'a Server, mode: &str) -> Self {
-        let program = setting.places.librdkafka.join("release/librdkafka-driver");
-        let mut client = Self::new(server, Speech::Bare, &program);
-        client.command.args([mode, "--server", &server.plain()]);
+    /// `rdkafka_performance -P`: so many records, as fast as it can.
+    pub(super) fn librdkafka_producer(
+        setting: &'a Setting,
+        server: &'a Server,
+        records: u64,
+        record_bytes: u32,
+    ) -> Self {
+        let mut client = Self::librdkafka(setting, server, records).flag("-P");
+        client.record_bytes = f64::from(record_bytes);
+        let client = client.set("-s", record_bytes).set("-a", -1);
+        client.set("-X", "linger.ms=5")
+    }
+
+    /// `rdkafka_performance -G`: so many records by a new group, from the beginning.
+    pub(super) fn librdkafka_consumer(
+        setting: &'a Setting,
+        server: &'a Server,
+        group: &str,
+        records: u64,
+    ) -> Self {
+        Self::librdkafka(setting, server, records).set("-G", group)
+    }
+
+    fn librdkafka(setting: &'a Setting, server: &'a Server, records: u64) -> Self {
+        let program = setting.places.librdkafka.join(LIBRDKAFKA);
+        let client = Self::new(server, Speech::Librdkafka, &program).flag("-q");
+        let client = client.set("-b", server.plain()).set("-t", "bench");
+        client.set("-c", records)
+    }
+
+    /// franz-go with linger 0, sending at a rate and reading what it sends.
+    pub(super) fn franz(setting: &'a Setting, server: &'a Server, rate: u32) -> Self {
+        let client = Self::new(server, Speech::Franz, &setting.places.franz);
+        let client = client.set("--server", server.plain()).set("--rate", rate);
         let client = client.set("--seconds", setting.seconds);
         client.set("--warm-up-seconds", setting.warm_up_seconds)
     }
@@ -118,10 +151,11 @@ impl<'a> Client<'a> {
             .set("--record-size", 1024))
     }
 
-    /// `kafka-consumer-perf-test`, from the beginning.
+    /// `kafka-consumer-perf-test`, by a new group from the beginning.
     pub(super) fn java_consumer(
         setting: &'a Setting,
         server: &'a Server,
+        group: &str,
         records: u64,
     ) -> Result<Self> {
         let class = "org.apache.kafka.tools.ConsumerPerformance";
@@ -130,7 +164,7 @@ impl<'a> Client<'a> {
             .command
             .args(["--topic", "bench", "--timeout", "30000"]);
         client.command.args(["--bootstrap-server", &server.plain()]);
-        Ok(client.set("--messages", records))
+        Ok(client.set("--group", group).set("--messages", records))
     }
 
     fn java(setting: &'a Setting, server: &'a Server, speech: Speech, class: &str) -> Result<Self> {
@@ -247,11 +281,13 @@ impl Running<'_> {
             bail!("the client failed: {}", self.server.last_words());
         }
         let report = match self.speech {
-            Speech::Load | Speech::Bare => serde_json::from_str(&output)?,
+            Speech::Load | Speech::Franz => serde_json::from_str(&output)?,
+            Speech::Librdkafka => librdkafka(&output).context(output)?,
             Speech::JavaProducer => java_producer(&output).context(output)?,
             Speech::JavaConsumer => java_consumer(&output).context(output)?,
         };
-        for (what, count) in report["faults"].as_object().into_iter().flatten() {
+        let faults = report["faults"].as_object().into_iter().flatten();
+        for (what, count) in faults.filter(|(_, count)| count.as_f64() != Some(0.0)) {
             print!(" [{what}: {count}]");
         }
         let mut metrics = Metrics::of_report(&report);
@@ -334,14 +370,31 @@ impl Cost {
     }
 }
 
+/// The number that ends where a mark begins.
+fn number_before(line: &str, mark: &str) -> Option<f64> {
+    let (front, _) = line.split_once(mark)?;
+    front.rsplit([' ', '(']).next()?.parse().ok()
+}
+
+/// Reads the last summary of librdkafka's program, as in `% 9 messages produced (72 bytes), 9 delivered
+/// (offset 8, 0 failed) in 1ms: 9000 msgs/s and ..` or `% 9 messages (72 bytes) consumed in 1ms: 9000
+/// msgs/s ..`.
+fn librdkafka(output: &str) -> Option<Value> {
+    let line = output.lines().rfind(|line| line.contains(" msgs/s"))?;
+    let failed = number_before(line, " failed)").unwrap_or(0.0);
+    Some(json!({
+        "records": number_before(line, " messages")?,
+        "records_per_s": number_before(line, " msgs/s")?,
+        "seconds": number_before(line, "ms: ")? / 1e3,
+        "faults": {"not delivered": failed},
+    }))
+}
+
 /// Reads the last line that the producer's class prints, as in `50000 records sent, 20 records/sec
 /// (1.2 MB/sec), 3.1 ms avg latency, 9.0 ms max latency, 3 ms 50th, 5 ms 95th, 7 ms 99th, ..`.
 fn java_producer(output: &str) -> Option<Value> {
     let line = output.lines().rfind(|line| line.contains("99.9th"))?;
-    let before = |mark: &str| {
-        let (front, _) = line.split_once(mark)?;
-        front.rsplit([' ', '(']).next()?.parse::<f64>().ok()
-    };
+    let before = |mark| number_before(line, mark);
     Some(json!({
         "records": before(" records sent")?,
         "records_per_s": before(" records/sec")?,
@@ -366,6 +419,26 @@ fn java_consumer(output: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_librdkafka_prints_is_read() {
+        let report = librdkafka(
+            "% 5 messages produced (40 bytes), 1 delivered (offset 0, 0 failed) in 1ms: 1 msgs/s and ..\n\
+            % 2000 messages produced (2048000 bytes), 1998 delivered (offset 333, 2 failed) in 27ms: \
+            74000 msgs/s and 75.85 MB/s, 3 produce failures, 0 in queue, no compression\n",
+        );
+        let report = report.unwrap();
+        assert_eq!(report["records"], 2000.0);
+        assert_eq!(report["records_per_s"], 74_000.0);
+        assert_eq!(report["faults"]["not delivered"], 2.0);
+        let read =
+            "% 2000 messages (2048000 bytes) consumed in 20ms: 100000 msgs/s (102.40 MB/s)\n";
+        let read = librdkafka(read).unwrap();
+        assert_eq!(
+            (&read["records_per_s"], &read["seconds"]),
+            (&json!(1e5), &json!(0.02))
+        );
+    }
 
     #[test]
     fn what_java_prints_is_read() {

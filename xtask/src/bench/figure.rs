@@ -24,7 +24,7 @@ pub(super) struct Figure {
     pub(super) driver: Driver,
     /// Who is measured beside Tidegate, in the same round.
     pub(super) rivals: &'static [Kind],
-    /// What is told first, and drawn.
+    /// What is told first.
     pub(super) headline: &'static [&'static str],
     pub(super) goals: &'static [Goal],
     pub(super) run: fn(&Setting, Kind) -> Result<Metrics>,
@@ -36,6 +36,7 @@ pub(super) enum Driver {
     Load,
     Librdkafka,
     Java,
+    Franz,
 }
 
 /// A bound on a number of Tidegate's, or on its ratio to a rival's.

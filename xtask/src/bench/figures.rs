@@ -5,17 +5,21 @@ mod fetch;
 mod latency;
 pub(super) mod matrix;
 mod memory;
+mod outside;
 mod produce;
 mod scale;
 mod secure;
 mod start;
 
+pub(super) use outside::is_limited;
+
 use super::figure::Figure;
 
 /// Everything that `cargo xtask bench --list` lists.
 pub(super) fn all() -> impl Iterator<Item = &'static Figure> {
-    let parts: [&[Figure]; 9] = [
+    let parts: [&[Figure]; 10] = [
         &produce::FIGURES,
+        &outside::FIGURES,
         &fetch::FIGURES,
         std::slice::from_ref(&cold::FIGURE),
         &latency::FIGURES,

@@ -17,6 +17,10 @@ pub(super) struct Places {
     pub(super) load: PathBuf,
     /// Built only where it is needed: it brings a C library with it.
     pub(super) librdkafka: PathBuf,
+    /// Likewise.
+    pub(super) franz: PathBuf,
+    /// Go's folder, shared with the client tests.
+    go: PathBuf,
     /// Maven's folder, shared with the client tests.
     maven: PathBuf,
     /// The servers' folders, deleted after each run.
@@ -32,6 +36,8 @@ impl Places {
             floor: program("floor")?,
             load: program("load")?,
             librdkafka: folders.target.join("librdkafka"),
+            franz: folders.target.join("franz"),
+            go: folders.clients.join("go"),
             maven: folders.clients.join("maven"),
             data: data.unwrap_or_else(|| folders.target.join("bench-data")),
         })
@@ -65,7 +71,21 @@ impl Places {
         Ok(format!("{}/*", libraries.display()))
     }
 
-    /// Builds the driver of librdkafka, which stands outside the workspace.
+    /// Builds the program that drives by franz-go.
+    pub(super) fn build_franz(&self) -> Result<()> {
+        let mut go = Command::new("go");
+        go.args(["build", "-C"])
+            .arg(self.workspace.join("benches/franz"));
+        go.args(["-trimpath", "-o"]).arg(&self.franz).arg(".");
+        go.env("GOMODCACHE", self.go.join("modules"));
+        go.env("GOCACHE", self.go.join("cache"));
+        go.env("GOFLAGS", "-modcacherw -mod=readonly");
+        let status = go.status().context("start go")?;
+        ensure!(status.success(), "benches/franz doesn't build");
+        Ok(())
+    }
+
+    /// Builds librdkafka's own program, outside the workspace.
     pub(super) fn build_librdkafka(&self, folders: &Folders) -> Result<()> {
         let mut cargo = folders.cargo(&["build", "--release", "--locked", "--manifest-path"]);
         cargo.arg("benches/librdkafka/Cargo.toml");
@@ -83,6 +103,12 @@ impl Places {
 pub(super) fn has_java() -> bool {
     static FOUND: LazyLock<bool> =
         LazyLock::new(|| run("java", "-version") && run("mvn", "-version"));
+    *FOUND
+}
+
+/// Whether there is a Go.
+pub(super) fn has_go() -> bool {
+    static FOUND: LazyLock<bool> = LazyLock::new(|| run("go", "version"));
     *FOUND
 }
 

@@ -10,7 +10,6 @@ use anyhow::{Context, Result};
 use super::figures::matrix::{is_of_cell, metric, names};
 use super::metrics::Spread;
 use super::outcome::Outcome;
-use super::plot;
 use super::server::Kind;
 
 /// What the tables show beside a figure's headline, by the ends of the names, in this order; the
@@ -176,9 +175,6 @@ pub(super) fn keep(outcome: &Outcome, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
     let json = serde_json::to_string_pretty(outcome)?;
     fs::write(folder.join(format!("{}.json", outcome.name)), json + "\n")?;
-    if !outcome.headline.is_empty() {
-        plot::draw(outcome, &folder.join(format!("{}.svg", outcome.name)))?;
-    }
     let outcomes = all(folder)?;
     fs::write(folder.join("README.md"), page(&outcomes))?;
     fs::write(folder.join("summary.md"), summary(&outcomes))?;
@@ -218,16 +214,13 @@ fn page(outcomes: &[Outcome]) -> String {
     text.push_str("\n\n");
     text.push_str(&summary(outcomes));
     for outcome in outcomes {
-        let (pairs, seconds, name) = (outcome.rounds.len(), outcome.seconds, &outcome.name);
+        let (pairs, seconds) = (outcome.rounds.len(), outcome.seconds);
         write!(
             text,
             "\n{}\n{pairs} rounds of {seconds} s.\n",
             section(outcome)
         )
         .ok();
-        if !outcome.headline.is_empty() {
-            write!(text, "\n![{name}]({name}.svg)\n").ok();
-        }
     }
     text
 }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use super::kafka::{Kafka, Ports};
 use super::places::Places;
 use anyhow::{Context, Result, bail};
-use gauge::SyncSource;
+use gauge::{Sample, SyncSource};
 
 const START_LIMIT: Duration = Duration::from_secs(120);
 const STOP_LIMIT: Duration = Duration::from_secs(60);
@@ -195,6 +195,11 @@ impl Server {
 
     pub(super) fn pid(&self) -> Option<u32> {
         self.child.as_ref().map(Child::id)
+    }
+
+    /// What the kernel says of it now.
+    pub(super) fn sample(&self) -> Result<Sample> {
+        Ok(Sample::thorough(self.pid().context("a server that runs")?))
     }
 
     pub(super) fn plain(&self) -> String {

@@ -2,7 +2,6 @@
 
 use anyhow::Result;
 
-use crate::bench::client::Client;
 use crate::bench::figure::{Bound, Driver, Figure, Goal, Setting};
 use crate::bench::server::{Kind, Server};
 
@@ -15,50 +14,19 @@ const GOALS: [Goal; 2] = [
 const CACHED_BYTES: u64 = 2 << 30;
 const SMOKE_BYTES: u64 = 64 << 20;
 
-pub(super) const FIGURES: [Figure; 3] = [
-    Figure {
-        name: "fetch-raw",
-        about: "1 KiB records of 6 partitions from the page cache, again and again",
-        driver: Driver::Load,
-        rivals: &[Kind::Kafka],
-        headline: &HEADLINE,
-        goals: &GOALS,
-        run: |setting, kind| {
-            let server = setting.start(kind)?;
-            fill_cache(setting, &server)?;
-            setting.load(&server, "fetch").run()
-        },
+pub(super) const FIGURES: [Figure; 1] = [Figure {
+    name: "fetch-raw",
+    about: "1 KiB records of 6 partitions from the page cache, again and again",
+    driver: Driver::Load,
+    rivals: &[Kind::Kafka],
+    headline: &HEADLINE,
+    goals: &GOALS,
+    run: |setting, kind| {
+        let server = setting.start(kind)?;
+        fill_cache(setting, &server)?;
+        setting.load(&server, "fetch").run()
     },
-    Figure {
-        name: "fetch-librdkafka",
-        about: "1 KiB records of 6 partitions from the page cache, librdkafka, once through",
-        driver: Driver::Librdkafka,
-        rivals: &[Kind::Kafka],
-        headline: &HEADLINE,
-        goals: &GOALS,
-        run: |setting, kind| {
-            let server = setting.start(kind)?;
-            setting.break_in(&server)?;
-            fill_cache(setting, &server)?;
-            let client = Client::librdkafka(setting, &server, "consume");
-            client.set("--partitions", 6).record_bytes(1024).run()
-        },
-    },
-    Figure {
-        name: "fetch-java",
-        about: "1 KiB records of 6 partitions from the page cache, kafka-consumer-perf-test",
-        driver: Driver::Java,
-        rivals: &[Kind::Kafka],
-        headline: &HEADLINE,
-        goals: &[],
-        run: |setting, kind| {
-            let server = setting.start(kind)?;
-            setting.break_in(&server)?;
-            let bytes = fill_cache(setting, &server)?;
-            Client::java_consumer(setting, &server, bytes / 1024)?.run()
-        },
-    },
-];
+}];
 
 /// Fills a topic of six partitions with what stays in the page cache, and says how many bytes.
 pub(super) fn fill_cache(setting: &Setting, server: &Server) -> Result<u64> {

@@ -20,42 +20,24 @@ const GOALS_100K: [Goal; 2] = [
 /// Of the rate at which records are spread over partitions one by one.
 const SPREAD_RATE: u32 = 20_000;
 
-pub(super) const FIGURES: [Figure; 6] = [
+pub(super) const FIGURES: [Figure; 3] = [
     Figure {
-        name: "end-to-end-20k",
-        about: "20,000 records/s of 1 KiB, linger 0, 6 partitions, acks=all, sent and read",
-        driver: Driver::Load,
+        name: "end-to-end-20k-franz",
+        about: "20,000 records/s of 1 KiB by franz-go, linger 0, 6 partitions, sent and read",
+        driver: Driver::Franz,
         rivals: &[Kind::Kafka, Kind::KafkaSynced],
         headline: &HEADLINE,
         goals: &GOALS_20K,
         run: |setting, kind| end_to_end(setting, kind, 20_000),
     },
     Figure {
-        name: "end-to-end-100k",
-        about: "100,000 records/s of 1 KiB, linger 0, 6 partitions, acks=all, sent and read",
-        driver: Driver::Load,
+        name: "end-to-end-100k-franz",
+        about: "100,000 records/s of 1 KiB by franz-go, linger 0, 6 partitions, sent and read",
+        driver: Driver::Franz,
         rivals: &[Kind::Kafka, Kind::KafkaSynced],
         headline: &HEADLINE,
         goals: &GOALS_100K,
         run: |setting, kind| end_to_end(setting, kind, 100_000),
-    },
-    Figure {
-        name: "end-to-end-20k-librdkafka",
-        about: "20,000 records/s of 1 KiB by librdkafka, linger 0, sent and read",
-        driver: Driver::Librdkafka,
-        rivals: &[Kind::Kafka, Kind::KafkaSynced],
-        headline: &HEADLINE,
-        goals: &GOALS_20K,
-        run: |setting, kind| end_to_end_librdkafka(setting, kind, 20_000),
-    },
-    Figure {
-        name: "end-to-end-100k-librdkafka",
-        about: "100,000 records/s of 1 KiB by librdkafka, linger 0, sent and read",
-        driver: Driver::Librdkafka,
-        rivals: &[Kind::Kafka, Kind::KafkaSynced],
-        headline: &HEADLINE,
-        goals: &GOALS_100K,
-        run: |setting, kind| end_to_end_librdkafka(setting, kind, 100_000),
     },
     Figure {
         name: "spread-1000",
@@ -64,62 +46,27 @@ pub(super) const FIGURES: [Figure; 6] = [
         rivals: &[Kind::Kafka],
         headline: &["p99_ms", "one_p99_ms"],
         goals: &[Goal::own("p99_over_one", Bound::AtMost(1.5))],
-        run: |setting, kind| {
-            one_and_many(setting, kind, |server, topic, partitions| {
-                spread(setting, server, topic, partitions)
-            })
-        },
-    },
-    Figure {
-        name: "spread-1000-librdkafka",
-        about: "the same by librdkafka, linger 0",
-        driver: Driver::Librdkafka,
-        rivals: &[Kind::Kafka],
-        headline: &["p99_ms", "one_p99_ms"],
-        goals: &[Goal::own("p99_over_one", Bound::AtMost(1.5))],
-        run: |setting, kind| {
-            one_and_many(setting, kind, |server, topic, partitions| {
-                setting.create(server, topic, partitions)?;
-                let client = Client::librdkafka(setting, server, "produce");
-                let client = client.set("--topic", topic).set("--partitions", partitions);
-                client
-                    .set("--rate", SPREAD_RATE)
-                    .set("--linger-ms", 0)
-                    .run()
-            })
-        },
+        run: one_and_many,
     },
 ];
 
 fn end_to_end(setting: &Setting, kind: Kind, rate: u32) -> Result<Metrics> {
-    let server = setting.start(kind)?;
-    let client = setting.load(&server, "end-to-end").set("--rate", rate);
-    client.flag("--natural").run()
-}
-
-fn end_to_end_librdkafka(setting: &Setting, kind: Kind, rate: u32) -> Result<Metrics> {
     let server = setting.start_with_topic(kind)?;
-    let client = Client::librdkafka(setting, &server, "end-to-end");
-    let client = client.set("--partitions", 6).set("--rate", rate);
-    client.set("--linger-ms", 0).run()
+    Client::franz(setting, &server, rate).run()
 }
 
 /// One partition, very many on the same server, and one again: the better of the two is what the many
 /// are held against.
-fn one_and_many(
-    setting: &Setting,
-    kind: Kind,
-    spread: impl Fn(&Server, &str, u64) -> Result<Metrics>,
-) -> Result<Metrics> {
+fn one_and_many(setting: &Setting, kind: Kind) -> Result<Metrics> {
     let server = setting.start(kind)?;
     // What comes first on a fresh server would pay for it alone.
     setting.break_in(&server)?;
     setting.rest_disk()?;
-    let before = spread(&server, "one", 1)?;
+    let before = spread(setting, &server, "one", 1)?;
     setting.rest_disk()?;
-    let many = spread(&server, "many", setting.sized(1000, 100))?;
+    let many = spread(setting, &server, "many", setting.sized(1000, 100))?;
     setting.rest_disk()?;
-    let after = spread(&server, "one-again", 1)?;
+    let after = spread(setting, &server, "one-again", 1)?;
     let one = Metrics::lower(&before, &after, "produce_p99_ms");
     let mut metrics = many.beside(one, "p99_over_one", "produce_p99_ms");
     metrics.take("p99_ms", &many, "produce_p99_ms");

@@ -1,7 +1,6 @@
 //! What a broker keeps in memory, and the size of its binary.
 
 use anyhow::{Context, Result};
-use gauge::Sample;
 
 use crate::bench::figure::{Bound, Driver, Figure, Goal, Setting};
 use crate::bench::metrics::Metrics;
@@ -10,7 +9,7 @@ use crate::bench::server::{Kind, Server};
 const HEADLINE: [&str; 1] = ["rss_anon_mib"];
 const KIB_PER_MIB: f64 = 1024.0;
 
-pub(super) const FIGURES: [Figure; 5] = [
+pub(super) const FIGURES: [Figure; 4] = [
     Figure {
         name: "memory-idle",
         about: "memory of a broker just started",
@@ -22,19 +21,6 @@ pub(super) const FIGURES: [Figure; 5] = [
             let server = setting.start(kind)?;
             setting.settle();
             resident(&server)
-        },
-    },
-    Figure {
-        name: "memory-load",
-        about: "memory while records are sent and read at full speed",
-        driver: Driver::Load,
-        rivals: &[Kind::Kafka],
-        headline: &HEADLINE,
-        goals: &[Goal::own("rss_anon_mib", Bound::AtMost(64.0))],
-        run: |setting, kind| {
-            let server = setting.start(kind)?;
-            let client = setting.load(&server, "end-to-end").set("--connections", 4);
-            client.set("--batch-bytes", 256 << 10).run()
         },
     },
     Figure {
@@ -83,7 +69,7 @@ pub(super) const FIGURES: [Figure; 5] = [
 ];
 
 pub(super) fn resident(server: &Server) -> Result<Metrics> {
-    let sample = Sample::thorough(server.pid().context("a server that runs")?);
+    let sample = server.sample()?;
     let mut metrics = Metrics::default();
     let mib = |kib: u64| gauge::float(kib) / KIB_PER_MIB;
     metrics.set("rss_anon_mib", mib(sample.rss_anon_kib));

@@ -19,7 +19,7 @@ const SMALL_GOALS: [Goal; 1] = [Goal::to(
 pub(super) const FIGURES: [Figure; 8] = [
     Figure {
         name: "produce-librdkafka",
-        about: "1 KiB records, 6 partitions, acks=all, librdkafka with linger 5 ms",
+        about: "1 KiB records, 6 partitions, acks=all, rdkafka_performance with linger 5 ms",
         driver: Driver::Librdkafka,
         rivals: &[Kind::Kafka, Kind::KafkaSynced, Kind::Floor],
         headline: &HEADLINE,
@@ -81,7 +81,7 @@ pub(super) const FIGURES: [Figure; 8] = [
     },
     Figure {
         name: "produce-100b-librdkafka",
-        about: "100 B records, 6 partitions, acks=all, librdkafka with linger 5 ms",
+        about: "100 B records, 6 partitions, acks=all, rdkafka_performance with linger 5 ms",
         driver: Driver::Librdkafka,
         rivals: &[Kind::Kafka],
         headline: &SMALL_HEADLINE,
@@ -118,9 +118,8 @@ pub(super) const FIGURES: [Figure; 8] = [
 
 fn librdkafka(setting: &Setting, kind: Kind, record_bytes: u32) -> Result<Metrics> {
     let server = setting.start_with_topic(kind)?;
-    let client = Client::librdkafka(setting, &server, "produce");
-    let client = client.set("--partitions", 6).set("--linger-ms", 5);
-    client.record_bytes(record_bytes).run()
+    let records = setting.sized(2_000_000, 20_000) * 1024 / u64::from(record_bytes);
+    Client::librdkafka_producer(setting, &server, records, record_bytes).run()
 }
 
 fn raw(
