@@ -2,29 +2,31 @@
 
 use std::sync::Arc;
 
-use model::GroupId;
+use model::{GroupId, MemberId};
 
 use crate::{
     DeletedGroup, DescribedGroup, DescribedMember, GroupDescription, GroupError, GroupState,
-    GroupType, ListGroups, ListedGroup, group::Group, join::Groups, member::Member, turn::Turn,
+    GroupType, ListGroups, ListedGroup, Reach, group::Group, join::Groups, member::Member,
+    turn::Turn,
 };
 
-pub(crate) fn describe(groups: &Groups, id: GroupId) -> DescribedGroup {
-    let result = groups
-        .get(&id)
-        .map(Group::describe)
-        .ok_or(GroupError::GroupIdNotFound);
+pub(crate) fn describe(groups: &Groups, id: GroupId, reach: &Reach) -> DescribedGroup {
+    let result = match groups.get(&id) {
+        None => Err(GroupError::GroupIdNotFound),
+        Some(group) if !group.is_within(reach) => Err(GroupError::NotAuthorized),
+        Some(group) => Ok(group.describe()),
+    };
     DescribedGroup { group: id, result }
 }
 
-pub(crate) fn list(groups: &Groups, request: &ListGroups) -> Vec<ListedGroup> {
+pub(crate) fn list(groups: &Groups, request: &ListGroups, reach: &Reach) -> Vec<ListedGroup> {
     let wanted_types = request.types.as_ref();
     if wanted_types.is_some_and(|types| !types.contains(&GroupType::Classic)) {
         return Vec::new();
     }
     let wanted = |group: &&Group| {
         let states = request.states.as_ref();
-        states.is_none_or(|states| states.contains(&group.state))
+        states.is_none_or(|states| states.contains(&group.state)) && group.is_within(reach)
     };
     let listed = |group: &Group| ListedGroup {
         group: group.id.clone(),
@@ -35,12 +37,19 @@ pub(crate) fn list(groups: &Groups, request: &ListGroups) -> Vec<ListedGroup> {
     groups.values().filter(wanted).map(listed).collect()
 }
 
-/// Deletes an empty group with all its offsets.
-pub(crate) fn delete(groups: &Groups, turn: &mut Turn<'_>, id: GroupId) -> DeletedGroup {
-    let result = match groups.get(&id) {
+/// Deletes an empty group with all its offsets, and the ids given out in it.
+pub(crate) fn delete(
+    groups: &mut Groups,
+    turn: &mut Turn<'_>,
+    id: GroupId,
+    reach: &Reach,
+) -> DeletedGroup {
+    let result = match groups.get_mut(&id) {
         None => Err(GroupError::GroupIdNotFound),
+        Some(group) if !group.is_within(reach) => Err(GroupError::NotAuthorized),
         Some(group) if group.state != GroupState::Empty => Err(GroupError::NonEmptyGroup),
         Some(group) => {
+            group.drop_pending_joins(turn);
             group.forget(turn);
             Ok(())
         }
@@ -49,6 +58,13 @@ pub(crate) fn delete(groups: &Groups, turn: &mut Turn<'_>, id: GroupId) -> Delet
 }
 
 impl Group {
+    fn drop_pending_joins(&mut self, turn: &mut Turn<'_>) {
+        let given: Vec<MemberId> = self.roster.pending_joins().keys().cloned().collect();
+        for id in &given {
+            self.drop_pending_join(id, turn);
+        }
+    }
+
     fn describe(&self) -> GroupDescription {
         let stable = self.state == GroupState::Stable;
         let protocol = self.protocol.clone().filter(|_| stable).unwrap_or_default();

@@ -29,6 +29,10 @@ pub struct Config {
     pub member_metadata_bytes_max: usize,
     /// Bytes that all members of one group together may bring in ids and protocol metadata.
     pub group_metadata_bytes_max: usize,
+    /// Bytes that all groups and their members together may hold.
+    pub members_bytes_max: usize,
+    /// Bytes that all committed offsets together may hold.
+    pub offsets_bytes_max: usize,
     /// `offset.metadata.max.bytes`; 1024 in the Event Hubs profile.
     pub offset_metadata_bytes_max: usize,
     /// Committed partitions of one group.
@@ -53,6 +57,8 @@ impl Default for Config {
             group_id_bytes_max: 32_767,
             member_metadata_bytes_max: 1 << 20,
             group_metadata_bytes_max: 32 << 20,
+            members_bytes_max: 64 << 20,
+            offsets_bytes_max: 128 << 20,
             offset_metadata_bytes_max: 4096,
             group_offsets_max: 1_000_000,
             offsets_retention: None,

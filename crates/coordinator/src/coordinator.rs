@@ -2,16 +2,16 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
-use model::{GenerationId, GroupId, Now, PartitionIndex, TopicName};
+use model::{GenerationId, GroupId, MemberId, Now, PartitionIndex, TopicName};
 
 use crate::{
-    Cause, Command, CommittedOffset, Config, GroupState, IdSource, Outcome, Record, Reply, Ticket,
-    admin,
+    Cause, Command, CommittedOffset, Config, ConnectionId, GroupState, HeldBytes, IdSource,
+    Outcome, Record, Refusals, Sender, Ticket,
+    dispatch::{decide, refusal, touched_groups},
     group::Group,
-    join::{self, Groups},
-    offsets, session, sync,
+    join::Groups,
     timers::{TimerKey, Timers},
-    turn::{Parked, Turn},
+    turn::{Newcomers, Parked, Turn},
 };
 
 /// The groups and offsets of one namespace.
@@ -21,7 +21,10 @@ pub struct Coordinator {
     groups: Groups,
     timers: Timers,
     parked: Parked,
+    newcomers: Newcomers,
     rebalance_count: u64,
+    refusals: Refusals,
+    held: HeldBytes,
 }
 
 /// A group at a glance, for metrics.
@@ -43,7 +46,10 @@ impl Coordinator {
             groups: Groups::default(),
             timers: Timers::default(),
             parked: Parked::default(),
+            newcomers: Newcomers::default(),
             rebalance_count: 0,
+            refusals: Refusals::default(),
+            held: HeldBytes::default(),
         }
     }
 
@@ -54,74 +60,73 @@ impl Coordinator {
     }
 
     /// Decides a command. The reply may come later, under the same ticket. Changes no hard state.
-    pub fn handle(&mut self, command: Command, ticket: Ticket, now: Now) -> Outcome {
-        let touched = touched_group(&command);
+    pub fn handle(
+        &mut self,
+        command: Command,
+        sender: &Sender,
+        ticket: Ticket,
+        now: Now,
+    ) -> Outcome {
+        let touched = touched_groups(&command);
         let (groups, mut turn) = self.split(now);
-        let turn_ref = &mut turn;
-        let reply = match command {
-            Command::JoinGroup(request) => join::join_group(groups, turn_ref, request, ticket),
-            Command::SyncGroup(request) => sync::sync_group(groups, turn_ref, &request, ticket),
-            Command::Heartbeat(request) => Some(Reply::Heartbeat(session::heartbeat(
-                groups, turn_ref, &request,
-            ))),
-            Command::LeaveGroup(request) => {
-                Some(Reply::LeaveGroup(session::leave(groups, turn_ref, request)))
-            }
-            Command::CommitOffsets(request) => Some(Reply::CommitOffsets(offsets::commit(
-                groups, turn_ref, request,
-            ))),
-            Command::FetchOffsets(request) => {
-                let fetched = request.groups.into_iter();
-                let fetched = fetched.map(|group| offsets::fetch(groups, group));
-                Some(Reply::FetchOffsets(fetched.collect()))
-            }
-            Command::DeleteOffsets(request) => Some(Reply::DeleteOffsets(offsets::delete(
-                groups, turn_ref, request,
-            ))),
-            Command::DescribeGroups(ids) => {
-                let described = ids.into_iter().map(|id| admin::describe(groups, id));
-                Some(Reply::DescribeGroups(described.collect()))
-            }
-            Command::ListGroups(request) => Some(Reply::ListGroups(admin::list(groups, &request))),
-            Command::DeleteGroups(ids) => {
-                let deleted = ids.into_iter();
-                let deleted = deleted.map(|id| admin::delete(groups, turn_ref, id));
-                Some(Reply::DeleteGroups(deleted.collect()))
-            }
-            Command::TopicDeleted(topic) => {
-                offsets::topic_deleted(groups, turn_ref, &topic);
-                Some(Reply::TopicDeleted)
-            }
+        let reply = match refusal(groups, &command, sender) {
+            Some(refusal) => Some(refusal),
+            None => decide(groups, &mut turn, command, sender, ticket),
         };
         if let Some(reply) = reply {
             turn.outcome.replies.push((ticket, reply));
         }
         let outcome = turn.outcome;
-        if let Some(group) = touched.filter(|_| outcome.records.is_empty()) {
-            self.forget_if_vacant(&group);
-        }
+        self.look_after(touched, &outcome);
         outcome
     }
 
-    /// The ticket's connection is gone: its reply is no longer wanted. A new member that has not
-    /// yet learnt its id can never return, so it is removed; others keep their place, as in Kafka,
+    /// The ticket's connection is gone: its reply is no longer wanted. A member that has never
+    /// synced loses nothing with its place, so it is removed; others keep theirs, as in Kafka,
     /// until their session ends. A reply under this ticket does not come.
     pub fn abandon(&mut self, ticket: Ticket, now: Now) -> Outcome {
-        let Some((group, member)) = self.parked.remove(&ticket) else {
+        let Some((group_id, member)) = self.parked.remove(&ticket) else {
             return Outcome::default();
         };
         let (groups, mut turn) = self.split(now);
-        if let Some(group) = groups.get_mut(&group)
+        if let Some(group) = groups.get_mut(&group_id)
             && let Some(lost) = group.roster.member(&member)
-            && lost.is_new
-            && !lost.can_return
+            && !lost.has_synced
         {
             let cause = Cause::Lost {
                 member: member.clone(),
             };
             group.remove_member(&member, &mut turn, cause);
         }
-        turn.outcome
+        let outcome = turn.outcome;
+        self.look_after([group_id], &outcome);
+        outcome
+    }
+
+    /// The connection is gone: members that came over it and never synced are removed, and ids that
+    /// were given out over it are forgotten. Their clients, should they come again, are told that
+    /// they are unknown and join anew, as after any restart.
+    pub fn disconnected(&mut self, connection: ConnectionId, now: Now) -> Outcome {
+        let first = (connection, GroupId::from(""), MemberId::from(""));
+        let newcomers = self.newcomers.range(first..);
+        let lost: Vec<(ConnectionId, GroupId, MemberId)> = newcomers
+            .take_while(|(of, ..)| *of == connection)
+            .cloned()
+            .collect();
+        let (groups, mut turn) = self.split(now);
+        let mut touched = BTreeSet::new();
+        for (_, group_id, member) in lost {
+            if let Some(group) = groups.get_mut(&group_id) {
+                let cause = Cause::Lost {
+                    member: member.clone(),
+                };
+                group.remove_member(&member, &mut turn, cause);
+            }
+            touched.insert(group_id);
+        }
+        let outcome = turn.outcome;
+        self.look_after(touched, &outcome);
+        outcome
     }
 
     /// Applies a record: at boot those of the log, later those of each outcome. The only writer of
@@ -141,6 +146,7 @@ impl Coordinator {
                 ..
             } => group.offsets.replay(topic, *partition, committed.as_ref()),
         }
+        group.recount(&mut self.held);
         self.forget_if_vacant(id);
     }
 
@@ -149,6 +155,9 @@ impl Coordinator {
         let (groups, mut turn) = self.split(now);
         for group in groups.values_mut() {
             group.resume(&mut turn);
+        }
+        for group in self.groups.values_mut() {
+            group.recount(&mut self.held);
         }
     }
 
@@ -161,7 +170,7 @@ impl Coordinator {
     /// Acts on every deadline that has passed.
     pub fn on_deadline(&mut self, now: Now) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut idle = BTreeSet::new();
+        let mut touched = BTreeSet::new();
         while let Some(key) = self.timers.pop(now.monotonic) {
             let (TimerKey::Session(id, _)
             | TimerKey::Rebalance(id)
@@ -182,19 +191,12 @@ impl Coordinator {
                 replies,
                 notices,
             } = turn.outcome;
-            if records.is_empty() {
-                idle.insert(id.clone());
-            }
+            touched.insert(id.clone());
             outcome.records.extend(records);
             outcome.replies.extend(replies);
             outcome.notices.extend(notices);
         }
-        for record in &outcome.records {
-            idle.remove(record.group());
-        }
-        for id in &idle {
-            self.forget_if_vacant(id);
-        }
+        self.look_after(touched, &outcome);
         outcome
     }
 
@@ -257,6 +259,35 @@ impl Coordinator {
         self.rebalance_count
     }
 
+    /// What the groups and offsets keep in memory on their clients' word.
+    #[must_use]
+    pub fn held(&self) -> HeldBytes {
+        self.held
+    }
+
+    /// What was refused since construction because too much was held.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.refusals
+    }
+
+    /// As [`Coordinator::held`], by a walk over everything.
+    #[cfg(test)]
+    pub(crate) fn recounted(&self) -> HeldBytes {
+        let mut sums = HeldBytes::default();
+        for group in self.groups.values() {
+            sums.replace(HeldBytes::default(), group.held_by_walk());
+        }
+        sums
+    }
+
+    /// Whether the newcomers noted are those that the groups have.
+    #[cfg(test)]
+    pub(crate) fn has_true_newcomers(&self) -> bool {
+        let newcomers = self.groups.values().flat_map(Group::newcomers);
+        newcomers.collect::<Newcomers>() == self.newcomers
+    }
+
     /// The groups, and everything else lent out for one call.
     fn split(&mut self, now: Now) -> (&mut Groups, Turn<'_>) {
         let turn = Turn {
@@ -264,35 +295,41 @@ impl Coordinator {
             ids: &mut self.ids,
             timers: &mut self.timers,
             parked: &mut self.parked,
+            newcomers: &mut self.newcomers,
             rebalance_count: &mut self.rebalance_count,
+            refusals: &mut self.refusals,
+            held: self.held,
             now,
             outcome: Outcome::default(),
         };
         (&mut self.groups, turn)
     }
 
+    /// After a call: counts the groups anew whose soft state may have changed, and forgets those
+    /// left without content. Those with records are looked after when these are replayed.
+    fn look_after(&mut self, touched: impl IntoIterator<Item = GroupId>, outcome: &Outcome) {
+        let mut touched = touched.into_iter().peekable();
+        if touched.peek().is_none() {
+            return;
+        }
+        let recorded: BTreeSet<&GroupId> = outcome.records.iter().map(Record::group).collect();
+        for id in touched {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.recount(&mut self.held);
+            }
+            if !recorded.contains(&id) {
+                self.forget_if_vacant(&id);
+            }
+        }
+    }
+
     /// Not to be called while records of the group are yet to be replayed.
     fn forget_if_vacant(&mut self, id: &GroupId) {
         if self.groups.get(id).is_some_and(Group::is_vacant) {
-            self.groups.remove(id);
+            if let Some(group) = self.groups.remove(id) {
+                self.held.replace(group.counted, HeldBytes::default());
+            }
             self.timers.cancel(&TimerKey::Purge(id.clone()));
         }
-    }
-}
-
-/// The group whose soft state a refused command may leave without content.
-fn touched_group(command: &Command) -> Option<GroupId> {
-    match command {
-        Command::JoinGroup(request) => Some(request.group.clone()),
-        Command::LeaveGroup(request) => Some(request.group.clone()),
-        Command::SyncGroup(_)
-        | Command::Heartbeat(_)
-        | Command::CommitOffsets(_)
-        | Command::FetchOffsets(_)
-        | Command::DeleteOffsets(_)
-        | Command::DescribeGroups(_)
-        | Command::ListGroups(_)
-        | Command::DeleteGroups(_)
-        | Command::TopicDeleted(_) => None,
     }
 }

@@ -34,8 +34,12 @@ pub enum GroupError {
     /// FENCED_INSTANCE_ID (82): another member holds this instance id by now.
     #[error("another member took over this group instance id")]
     FencedInstance,
-    /// GROUP_MAX_SIZE_REACHED (81): in members, or in bytes of their metadata.
-    #[error("the group is as large as it may be")]
+    /// GROUP_AUTHORIZATION_FAILED (30): the group reads what the caller may not listen to.
+    #[error("the group reads what the caller may not listen to")]
+    NotAuthorized,
+    /// GROUP_MAX_SIZE_REACHED (81): in members, or in bytes of them, its own or the namespace's.
+    /// Final for clients, unlike 14 and 15, on which they would ask again for ever.
+    #[error("the group, or all groups together, are as large as they may be")]
     GroupFull,
     /// GROUP_MAX_SIZE_REACHED (81): the namespace's limit of groups; not retriable, unlike 15.
     #[error("the namespace has as many groups as it may")]
@@ -50,8 +54,9 @@ pub enum GroupError {
     /// OFFSET_METADATA_TOO_LARGE (12).
     #[error("the committed metadata is too large")]
     OffsetMetadataTooLarge,
-    /// INVALID_COMMIT_OFFSET_SIZE (28): the group's limit of committed partitions.
-    #[error("the group has offsets for as many partitions as it may")]
+    /// INVALID_COMMIT_OFFSET_SIZE (28): the group's limit of committed partitions, or the
+    /// namespace's of bytes. Final for the commit; what is committed already may go on.
+    #[error("there are as many committed offsets as there may be")]
     TooManyOffsets,
     /// OFFSET_OUT_OF_RANGE (1): clients report it to the application. UNSTABLE_OFFSET_COMMIT and
     /// KAFKA_STORAGE_ERROR they would retry in silence.

@@ -5,9 +5,12 @@ use std::{sync::Arc, time::Duration};
 
 use model::{GenerationId, GroupId, InstanceId, MemberId, Now};
 
+#[cfg(test)]
+use crate::ConnectionId;
 use crate::{
-    GroupError, GroupMetadata, GroupState, Record, offsets::Offsets, roster::Roster,
-    timers::TimerKey, turn::Turn,
+    GroupError, GroupMetadata, GroupState, HeldBytes, Reach, Record, account::GROUP_BYTES,
+    member::stored_bytes, offsets::Offsets, roster::Roster, sender::Interest, timers::TimerKey,
+    turn::Turn,
 };
 
 /// A group of the namespace, possibly one that only holds offsets.
@@ -26,6 +29,10 @@ pub(crate) struct Group {
     pub(crate) roster: Roster,
     /// Present while the first rebalance of an empty group waits for more members.
     pub(crate) initial: Option<InitialDelay>,
+    /// What the last settled generation keeps in memory.
+    settled_bytes: usize,
+    /// What stands for the group in the namespace's sums.
+    pub(crate) counted: HeldBytes,
 }
 
 /// How the wait for an empty group's first members goes on.
@@ -50,6 +57,8 @@ impl Group {
             protocol: None,
             roster: Roster::default(),
             initial: None,
+            settled_bytes: 0,
+            counted: HeldBytes::default(),
         }
     }
 
@@ -59,6 +68,37 @@ impl Group {
             && self.offsets.is_empty()
             && self.state == GroupState::Empty
             && self.roster.pending_joins().is_empty()
+    }
+
+    /// What the group reads: what its members subscribe to, and what it has committed.
+    pub(crate) fn interest(&self) -> Interest {
+        self.roster.interest().and(&self.offsets.interest())
+    }
+
+    /// Whether a caller that reaches so far may listen to all that the group reads.
+    pub(crate) fn is_within(&self, reach: &Reach) -> bool {
+        *reach == Reach::Everything || self.interest().is_within(reach)
+    }
+
+    /// What the group keeps in memory.
+    pub(crate) fn held(&self) -> HeldBytes {
+        self.held_with(self.roster.bytes(), self.protocol_type.len())
+    }
+
+    /// What the group would keep if its members took so much.
+    pub(crate) fn held_with(&self, roster_bytes: usize, protocol_type_bytes: usize) -> HeldBytes {
+        let lived = roster_bytes + protocol_type_bytes;
+        HeldBytes {
+            members: GROUP_BYTES + self.id.as_str().len() + lived.max(self.settled_bytes),
+            offsets: self.offsets.bytes(),
+        }
+    }
+
+    /// Counts what the group holds by now into the namespace's sums.
+    pub(crate) fn recount(&mut self, sums: &mut HeldBytes) {
+        let now = self.held();
+        sums.replace(self.counted, now);
+        self.counted = now;
     }
 
     /// The present generation as a record: made where a rebalance settles.
@@ -81,6 +121,7 @@ impl Group {
     /// any other leads, and its records come out of it.
     pub(crate) fn replay(&mut self, metadata: Option<&Arc<GroupMetadata>>) {
         self.settled = metadata.map(Arc::clone);
+        self.settled_bytes = self.settled.as_deref().map_or(0, settled_bytes);
         if self.state == GroupState::Empty {
             let settled = self.settled.as_deref();
             self.generation = settled.map_or(GenerationId(0), |settled| settled.generation);
@@ -97,7 +138,8 @@ impl Group {
             && !settled.members.is_empty()
         {
             let protocol = settled.protocol.clone().unwrap_or_default();
-            self.roster = Roster::restored(&settled.members, &protocol, settled.leader.as_ref());
+            let (protocol_type, leader) = (&settled.protocol_type, settled.leader.as_ref());
+            self.roster = Roster::restored(&settled.members, protocol_type, &protocol, leader);
             self.generation = settled.generation;
             self.protocol_type = Arc::clone(&settled.protocol_type);
             self.protocol = Some(protocol);
@@ -125,6 +167,38 @@ impl Group {
             .set_if_absent(TimerKey::Purge(self.id.clone()), due);
     }
 
+    /// As [`Group::held`], by a walk over everything.
+    #[cfg(test)]
+    pub(crate) fn held_by_walk(&self) -> HeldBytes {
+        use crate::account::{GIVEN_ID_BYTES, OFFSET_BYTES, TOPIC_BYTES};
+        let members = self.roster.members().map(crate::member::Member::bytes);
+        let given = self.roster.pending_joins().keys();
+        let given = given.map(|id| GIVEN_ID_BYTES + id.as_str().len());
+        let lived = members.chain(given).sum::<usize>() + self.protocol_type.len();
+        let settled = self.settled.as_deref().map_or(0, settled_bytes);
+        let offsets = self.offsets.iter();
+        let texts = offsets.map(|(.., committed)| OFFSET_BYTES + committed.metadata.len());
+        let topics = self.offsets.iter().map(|(topic, ..)| topic);
+        let topics: std::collections::BTreeSet<_> = topics.collect();
+        let topics = topics
+            .iter()
+            .map(|topic| TOPIC_BYTES + topic.as_str().len());
+        HeldBytes {
+            members: GROUP_BYTES + self.id.as_str().len() + lived.max(settled),
+            offsets: texts.chain(topics).sum(),
+        }
+    }
+
+    /// The members that have never synced, and the ids given out.
+    #[cfg(test)]
+    pub(crate) fn newcomers(&self) -> Vec<(ConnectionId, GroupId, MemberId)> {
+        let members = self.roster.members().filter(|member| !member.has_synced);
+        let members = members.map(|member| (member.connection, self.id.clone(), member.id.clone()));
+        let given = self.roster.pending_joins().iter();
+        let given = given.map(|(id, connection)| (*connection, self.id.clone(), id.clone()));
+        members.chain(given).collect()
+    }
+
     pub(crate) fn session_key(&self, member: &MemberId) -> TimerKey {
         TimerKey::Session(self.id.clone(), member.clone())
     }
@@ -143,4 +217,9 @@ impl Group {
             Err(GroupError::IllegalGeneration)
         }
     }
+}
+
+fn settled_bytes(settled: &GroupMetadata) -> usize {
+    let members = settled.members.iter().map(stored_bytes);
+    settled.protocol_type.len() + members.sum::<usize>()
 }

@@ -9,9 +9,12 @@ use std::{
 use model::{GroupId, MemberId};
 
 use crate::{
-    Cause, Config, GroupError, GroupState, JoinGroup, Joined, Reply, Ticket,
+    Cause, Config, GroupError, GroupState, JoinGroup, Joined, Reply, Sender, Ticket,
+    account::MEMBER_BYTES,
     group::Group,
     member::{Member, protocol_bytes},
+    sender::Interest,
+    subscription,
     turn::Turn,
 };
 
@@ -25,6 +28,9 @@ const PROTOCOLS_MAX: usize = 100;
 /// else is known of a client, and only the random part distinguishes them.
 const MEMBER_NAME_BYTES_MAX: usize = 255;
 
+/// What follows the name in an id that is given out.
+const UUID_BYTES: usize = 37;
+
 /// The longest rebalance timeout: what 32 bits of milliseconds can say.
 const REBALANCE_TIMEOUT_MAX: Duration = Duration::from_millis(0x7fff_ffff);
 
@@ -33,6 +39,7 @@ pub(crate) fn join_group(
     groups: &mut Groups,
     turn: &mut Turn<'_>,
     mut request: JoinGroup,
+    sender: &Sender,
     ticket: Ticket,
 ) -> Option<Reply> {
     let group = match check(turn.config, &mut request)
@@ -41,8 +48,8 @@ pub(crate) fn join_group(
         Ok(group) => group,
         Err(error) => return Some(Reply::JoinGroup(Err(error))),
     };
-    let result = if group.has_room(turn.config, &request) {
-        group.join(turn, &request, ticket)
+    let result = if group.has_room(turn, &request) {
+        group.join(turn, &request, sender, ticket)
     } else {
         let member = request.member.clone();
         group.remove_member(&request.member, turn, Cause::Refused { member });
@@ -94,7 +101,8 @@ fn enter<'a>(
 impl Group {
     /// Whether the group's limits allow this member. During a rebalance only those that have joined
     /// count, so that a full group's latecomer does not keep a returning member out.
-    fn has_room(&self, config: &Config, request: &JoinGroup) -> bool {
+    fn has_room(&self, turn: &mut Turn<'_>, request: &JoinGroup) -> bool {
+        let config = turn.config;
         let is_new = request.member.as_str().is_empty();
         let holder = request
             .instance
@@ -114,10 +122,29 @@ impl Group {
         };
         let brings = brought_bytes(request);
         let others = self.roster.bytes() - member.map_or(0, Member::bytes);
+        let assigned = member.map_or(0, |member| member.assignment.len());
+        let roster_bytes = others + member_bytes(request) + assigned;
         has_place
             && brings <= config.member_metadata_bytes_max
             && others + brings <= config.group_metadata_bytes_max
             && (!is_new || self.roster.pending_joins().len() < max)
+            && self.fits(turn, roster_bytes, request.protocol_type.len())
+    }
+
+    /// Whether the namespace has room for the group with members that take so much. What does not
+    /// grow always has.
+    pub(crate) fn fits(
+        &self,
+        turn: &mut Turn<'_>,
+        roster_bytes: usize,
+        protocol_type_bytes: usize,
+    ) -> bool {
+        let now = self.held_with(roster_bytes, protocol_type_bytes).members;
+        let before = self.counted.members;
+        let others = turn.held.members - before;
+        let fits = now <= before || others + now <= turn.config.members_bytes_max;
+        turn.refusals.members += u64::from(!fits);
+        fits
     }
 
     /// Whether the request's protocols go with the members': of one type, and one shared by all.
@@ -133,13 +160,19 @@ impl Group {
         &mut self,
         turn: &mut Turn<'_>,
         request: &JoinGroup,
+        sender: &Sender,
         ticket: Ticket,
     ) -> Result<Option<Joined>, GroupError> {
         if !self.supports(request) {
             return Err(GroupError::InconsistentProtocol);
         }
+        let entrance = Entrance {
+            request,
+            sender,
+            ticket,
+        };
         if !request.member.as_str().is_empty() {
-            return self.join_known(turn, request, ticket);
+            return self.join_known(turn, entrance);
         }
         let id = new_member_id(turn, request);
         let holder = request
@@ -147,28 +180,38 @@ impl Group {
             .as_ref()
             .and_then(|instance| self.roster.static_member(instance).cloned());
         if let Some(holder) = holder {
-            self.join_in_place_of(turn, request, ticket, (&holder, &id));
+            self.join_in_place_of(turn, entrance, (&holder, &id));
         } else if request.instance.is_none() && request.requires_known_member {
             let due = turn.instant() + request.session_timeout;
             turn.timers.set(self.session_key(&id), due);
-            self.roster.add_pending_join(id.clone());
+            self.roster.add_pending_join(id.clone(), sender.connection);
+            turn.expect(sender.connection, self, &id);
             return Err(GroupError::MemberIdRequired(id));
         } else {
-            self.add(turn, request, ticket, id);
+            self.add(turn, entrance, id);
         }
         Ok(None)
     }
 
     /// A new member comes in, so the group must rebalance.
-    fn add(&mut self, turn: &mut Turn<'_>, request: &JoinGroup, ticket: Ticket, id: MemberId) {
+    fn add(&mut self, turn: &mut Turn<'_>, entrance: Entrance<'_>, id: MemberId) {
+        let Entrance {
+            request,
+            sender,
+            ticket,
+        } = entrance;
+        let interest = self.roster.interest();
+        self.drop_pending_join(&id, turn);
         if self.roster.is_empty() {
             self.protocol_type = Arc::clone(&request.protocol_type);
         }
         if let Some(initial) = &mut self.initial {
             initial.newcomer = true;
         }
-        self.roster.insert(Member::new(id.clone(), request));
+        self.roster.insert(Member::new(id.clone(), request, sender));
+        turn.expect(sender.connection, self, &id);
         self.park_join(turn, &id, ticket);
+        self.part_from_strangers(turn, &interest);
         // It may not know its id, and then sends no heartbeats while it waits. Should it give up
         // and ask again, this is what takes its first incarnation out.
         let due = turn.instant() + turn.config.new_member_join_timeout;
@@ -181,15 +224,15 @@ impl Group {
     fn join_known(
         &mut self,
         turn: &mut Turn<'_>,
-        request: &JoinGroup,
-        ticket: Ticket,
+        entrance: Entrance<'_>,
     ) -> Result<Option<Joined>, GroupError> {
+        let request = entrance.request;
         let id = &request.member;
-        if self.roster.pending_joins().contains(id) {
+        if self.roster.pending_joins().contains_key(id) {
             if request.instance.is_some() {
                 return Err(GroupError::UnknownMember);
             }
-            self.add(turn, request, ticket, id.clone());
+            self.add(turn, entrance, id.clone());
             return Ok(None);
         }
         self.roster.check(id, request.instance.as_ref())?;
@@ -209,7 +252,7 @@ impl Group {
         if answered_as_is {
             return Ok(Some(self.joined(id)));
         }
-        self.update(turn, request, ticket, id);
+        self.update(turn, entrance, id);
         let (member, reason) = (id.clone(), Arc::clone(&request.reason));
         self.rebalance(turn, Cause::Rejoined { member, reason });
         Ok(None)
@@ -220,16 +263,18 @@ impl Group {
     fn join_in_place_of(
         &mut self,
         turn: &mut Turn<'_>,
-        request: &JoinGroup,
-        ticket: Ticket,
+        entrance: Entrance<'_>,
         (old, new): (&MemberId, &MemberId),
     ) {
+        if let Some(member) = self.roster.member(old) {
+            turn.unexpect(member.connection, self, old);
+        }
         let old_leader = self.roster.leader().cloned();
         let waiting = self.roster.replace(old, new);
         turn.end_join(waiting.join, Err(GroupError::FencedInstance));
         turn.end_sync(waiting.sync, Err(GroupError::FencedInstance));
         turn.timers.cancel(&self.session_key(old));
-        self.update(turn, request, ticket, new);
+        self.update(turn, entrance, new);
         self.await_heartbeat(new, turn);
         let undisturbed =
             self.state == GroupState::Stable && self.roster.select_protocol() == self.protocol;
@@ -239,7 +284,7 @@ impl Group {
         }
         let leads = self.roster.is_leader(new);
         let mut joined = self.joined(new);
-        if request.can_skip_assignment {
+        if entrance.request.can_skip_assignment {
             joined.skip_assignment = leads;
         } else if let Some(old_leader) = old_leader.filter(|_| leads) {
             // An older client that found itself the leader would assign anew; told of its former
@@ -254,9 +299,31 @@ impl Group {
     }
 
     /// Takes over what a member's repeated JoinGroup says, and parks it.
-    fn update(&mut self, turn: &mut Turn<'_>, request: &JoinGroup, ticket: Ticket, id: &MemberId) {
-        self.roster.update(id, request);
+    fn update(&mut self, turn: &mut Turn<'_>, entrance: Entrance<'_>, id: &MemberId) {
+        let Entrance {
+            request,
+            sender,
+            ticket,
+        } = entrance;
+        let interest = self.roster.interest();
+        if let Some(newcomer) = self.roster.member(id).filter(|member| !member.has_synced) {
+            turn.unexpect(newcomer.connection, self, id);
+            turn.expect(sender.connection, self, id);
+        }
+        self.roster.update(id, request, sender);
         self.park_join(turn, id, ticket);
+        self.part_from_strangers(turn, &interest);
+    }
+
+    /// Puts out who waits to join and may not listen to what the members read by now: the leader
+    /// is told all of it.
+    fn part_from_strangers(&mut self, turn: &mut Turn<'_>, before: &Interest) {
+        if self.roster.interest() == *before {
+            return;
+        }
+        for id in self.roster.strangers() {
+            self.take_out_with(&id, turn, &GroupError::NotAuthorized);
+        }
     }
 
     fn park_join(&mut self, turn: &mut Turn<'_>, id: &MemberId, ticket: Ticket) {
@@ -289,7 +356,29 @@ impl Group {
     }
 }
 
-/// What the coordinator would keep in memory on this client's word.
+/// A JoinGroup with all that belongs to it.
+#[derive(Clone, Copy)]
+struct Entrance<'a> {
+    request: &'a JoinGroup,
+    sender: &'a Sender,
+    ticket: Ticket,
+}
+
+/// What a member that joins like this takes, without its assignment.
+fn member_bytes(request: &JoinGroup) -> usize {
+    let instance = request.instance.as_ref().map_or(0, |id| id.as_str().len());
+    let id = request.member.as_str().len();
+    let new_id = instance
+        .max(request.client_id.len())
+        .min(MEMBER_NAME_BYTES_MAX)
+        + UUID_BYTES;
+    let protocols: usize = request.protocols.iter().map(protocol_bytes).sum();
+    let interest = subscription::interest(&request.protocol_type, &request.protocols);
+    let client = request.client_id.len() + request.client_host.len();
+    MEMBER_BYTES + id.max(new_id) + instance + client + protocols + interest.bytes()
+}
+
+/// What a client brings of its own choice.
 fn brought_bytes(request: &JoinGroup) -> usize {
     let instance = request.instance.as_ref().map_or(0, |id| id.as_str().len());
     let protocols: usize = request.protocols.iter().map(protocol_bytes).sum();

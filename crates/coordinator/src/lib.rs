@@ -5,7 +5,7 @@
 //! namespace and drives it with four verbs:
 //!
 //! ```text
-//!      command, ticket, now              now
+//!  command, sender, ticket, now          now
 //!               |                         |
 //!            handle                  on_deadline        next_deadline -> when
 //!               |                         |
@@ -20,7 +20,7 @@
 //! The contract, on which correctness rests:
 //!
 //! 1. The records of an outcome are appended and given to [`Coordinator::replay`], in order,
-//!    **before** the next `handle`, `abandon` or `on_deadline`.
+//!    **before** the next `handle`, `abandon`, `disconnected` or `on_deadline`.
 //! 2. Replies leave when everything appended so far is durable, also those of an outcome without
 //!    records: what they say may rest on an earlier record.
 //! 3. When an append fails, the machine is discarded with all its parked tickets and rebuilt:
@@ -33,11 +33,13 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod account;
 mod admin;
 mod codec;
 mod command;
 mod config;
 mod coordinator;
+mod dispatch;
 mod error;
 mod group;
 mod join;
@@ -48,6 +50,7 @@ mod rebalance;
 mod record;
 mod reply;
 mod roster;
+mod sender;
 mod session;
 mod state;
 mod subscription;
@@ -57,6 +60,7 @@ mod tests;
 mod timers;
 mod turn;
 
+pub use account::{HeldBytes, Refusals};
 pub use codec::DecodeError;
 pub use command::{
     Command, CommitOffsets, DeleteOffsets, FetchOffsets, FetchOffsetsGroup, Heartbeat, JoinGroup,
@@ -71,4 +75,5 @@ pub use reply::{
     DeletedGroup, DescribedGroup, DescribedMember, FetchedGroup, FetchedOffset, GroupDescription,
     Joined, JoinedMember, LeftMember, ListedGroup, Outcome, PartitionResult, Reply, Synced,
 };
+pub use sender::{ConnectionId, Reach, Sender};
 pub use state::{GroupState, GroupType};

@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use model::{InstanceId, MemberId};
 
-use crate::{JoinGroup, JoinedMember, Protocol, StoredMember, Ticket};
+use crate::{
+    ConnectionId, JoinGroup, JoinedMember, Protocol, Reach, Sender, StoredMember, Ticket,
+    account::MEMBER_BYTES, sender::Interest, subscription,
+};
 
 /// A member with its subscription, its assignment and the requests it waits on.
 #[derive(Debug)]
@@ -25,14 +28,19 @@ pub(crate) struct Member {
     pub(crate) sync: Option<Ticket>,
     /// Has not completed a rebalance yet, so it may have no id to send heartbeats with.
     pub(crate) is_new: bool,
-    /// The client knows the id (or can find back by its instance id) should its connection break.
-    pub(crate) can_return: bool,
+    /// Has had an assignment: until then nothing is lost with the member should its connection
+    /// break, afterwards it keeps its place for as long as its session lasts.
+    pub(crate) has_synced: bool,
+    /// Where it last joined, and what it may listen to.
+    pub(crate) connection: ConnectionId,
+    pub(crate) reach: Reach,
+    pub(crate) interest: Interest,
 }
 
 impl Member {
     /// The member that a JoinGroup describes. Its bytes are copied: a slice would keep the whole
     /// request's buffer alive for as long as the member lives.
-    pub(crate) fn new(id: MemberId, request: &JoinGroup) -> Self {
+    pub(crate) fn new(id: MemberId, request: &JoinGroup, sender: &Sender) -> Self {
         Self {
             id,
             instance: request.instance.clone(),
@@ -45,12 +53,23 @@ impl Member {
             join: None,
             sync: None,
             is_new: true,
-            can_return: request.instance.is_some() || !request.member.as_str().is_empty(),
+            has_synced: false,
+            connection: sender.connection,
+            reach: sender.reach.clone(),
+            interest: subscription::interest(&request.protocol_type, &request.protocols),
         }
     }
 
     /// The member as a settled generation stored it; only the selected protocol is known.
-    pub(crate) fn restored(stored: &StoredMember, protocol: &Arc<str>) -> Self {
+    pub(crate) fn restored(
+        stored: &StoredMember,
+        protocol_type: &str,
+        protocol: &Arc<str>,
+    ) -> Self {
+        let protocols = vec![Protocol {
+            name: Arc::clone(protocol),
+            metadata: stored.metadata.clone(),
+        }];
         Self {
             id: stored.member.clone(),
             instance: stored.instance.clone(),
@@ -58,15 +77,15 @@ impl Member {
             client_host: Arc::clone(&stored.client_host),
             session_timeout: stored.session_timeout,
             rebalance_timeout: stored.rebalance_timeout,
-            protocols: vec![Protocol {
-                name: Arc::clone(protocol),
-                metadata: stored.metadata.clone(),
-            }],
+            interest: subscription::interest(protocol_type, &protocols),
+            protocols,
             assignment: stored.assignment.clone(),
             join: None,
             sync: None,
             is_new: false,
-            can_return: true,
+            has_synced: true,
+            connection: ConnectionId::default(),
+            reach: Reach::Everything,
         }
     }
 
@@ -94,13 +113,15 @@ impl Member {
     }
 
     /// Takes over what a JoinGroup of the same member says.
-    pub(crate) fn update(&mut self, request: &JoinGroup) {
+    pub(crate) fn update(&mut self, request: &JoinGroup, sender: &Sender) {
         self.client_id = Arc::clone(&request.client_id);
         self.client_host = Arc::clone(&request.client_host);
         self.session_timeout = request.session_timeout;
         self.rebalance_timeout = request.rebalance_timeout;
         self.protocols = owned_protocols(&request.protocols);
-        self.can_return = true;
+        self.connection = sender.connection;
+        self.reach = sender.reach.clone();
+        self.interest = subscription::interest(&request.protocol_type, &request.protocols);
     }
 
     /// Its metadata for this protocol.
@@ -116,8 +137,18 @@ impl Member {
     pub(crate) fn bytes(&self) -> usize {
         let instance = self.instance.as_ref().map_or(0, |id| id.as_str().len());
         let protocols: usize = self.protocols.iter().map(protocol_bytes).sum();
-        self.id.as_str().len() + instance + self.client_id.len() + protocols
+        let names = self.id.as_str().len() + instance + self.interest.bytes();
+        let client = self.client_id.len() + self.client_host.len();
+        MEMBER_BYTES + names + client + protocols + self.assignment.len()
     }
+}
+
+/// As [`Member::bytes`], of a member of a settled generation.
+pub(crate) fn stored_bytes(stored: &StoredMember) -> usize {
+    let instance = stored.instance.as_ref().map_or(0, |id| id.as_str().len());
+    let names = stored.member.as_str().len() + instance;
+    let client = stored.client_id.len() + stored.client_host.len();
+    MEMBER_BYTES + names + client + stored.metadata.len() + stored.assignment.len()
 }
 
 /// What a protocol keeps in memory on a client's word.

@@ -3,12 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{GenerationId, PartitionIndex, Timestamp, TopicName};
+use model::{GenerationId, GroupId, PartitionIndex, Timestamp, TopicName};
 
 use crate::{
     CommitOffsets, CommittedOffset, DeleteOffsets, FetchOffsetsGroup, FetchedGroup, FetchedOffset,
-    GroupError, GroupState, OffsetToCommit, PartitionResult, PerTopic, Record, group::Group,
-    join::Groups, subscription, turn::Turn,
+    GroupError, GroupState, OffsetToCommit, PartitionResult, PerTopic, Record,
+    account::{GROUP_BYTES, OFFSET_BYTES, TOPIC_BYTES},
+    group::Group,
+    join::Groups,
+    sender::Interest,
+    subscription,
+    turn::Turn,
 };
 
 /// One group's committed offsets.
@@ -16,11 +21,27 @@ use crate::{
 pub(crate) struct Offsets {
     topics: BTreeMap<TopicName, BTreeMap<PartitionIndex, CommittedOffset>>,
     count: usize,
+    bytes: usize,
 }
 
 impl Offsets {
     pub(crate) fn is_empty(&self) -> bool {
         self.count == 0
+    }
+
+    /// What the offsets keep in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// The topics, as far as rights care.
+    pub(crate) fn interest(&self) -> Interest {
+        let mut topics = self.topics.keys();
+        match (topics.next(), topics.next()) {
+            (None, _) => Interest::Nothing,
+            (Some(only), None) => Interest::Topic(only.clone()),
+            (Some(_), Some(_)) => Interest::Beyond,
+        }
     }
 
     pub(crate) fn find(
@@ -49,16 +70,33 @@ impl Offsets {
         committed: Option<&CommittedOffset>,
     ) {
         if let Some(committed) = committed {
+            if !self.topics.contains_key(topic) {
+                self.bytes += topic_bytes(topic);
+            }
             let partitions = self.topics.entry(topic.clone()).or_default();
             let before = partitions.insert(partition, committed.clone());
             self.count += usize::from(before.is_none());
+            self.bytes += offset_bytes(&committed.metadata);
+            self.bytes -= before.map_or(0, |before| offset_bytes(&before.metadata));
         } else if let Some(partitions) = self.topics.get_mut(topic) {
-            self.count -= usize::from(partitions.remove(&partition).is_some());
+            if let Some(before) = partitions.remove(&partition) {
+                self.count -= 1;
+                self.bytes -= offset_bytes(&before.metadata);
+            }
             if partitions.is_empty() {
                 self.topics.remove(topic);
+                self.bytes -= topic_bytes(topic);
             }
         }
     }
+}
+
+fn topic_bytes(topic: &TopicName) -> usize {
+    TOPIC_BYTES + topic.as_str().len()
+}
+
+fn offset_bytes(metadata: &str) -> usize {
+    OFFSET_BYTES + metadata.len()
 }
 
 /// Commits offsets, for a member or for a consumer outside group management.
@@ -77,22 +115,18 @@ pub(crate) fn commit(
         None if groups.len() >= turn.config.groups_max => return Err(GroupError::TooManyGroups),
         None => {}
     }
-    let mut room = turn
-        .config
-        .group_offsets_max
-        .saturating_sub(group.map_or(0, |group| group.offsets.count));
+    let mut room = Room::new(group, turn, &request.group);
     let mut topics = Vec::with_capacity(request.topics.len());
     for PerTopic { topic, partitions } in request.topics {
         let mut results = Vec::with_capacity(partitions.len());
         for commit in partitions {
             let partition = commit.partition;
-            let known = group.is_some_and(|group| group.offsets.find(&topic, partition).is_some());
             let result = if commit.metadata.len() > turn.config.offset_metadata_bytes_max {
                 Err(GroupError::OffsetMetadataTooLarge)
-            } else if !known && room == 0 {
+            } else if !room.take(&topic, &commit) {
+                turn.refusals.offsets += 1;
                 Err(GroupError::TooManyOffsets)
             } else {
-                room -= usize::from(!known);
                 let committed = committed(commit, turn.now.wall);
                 turn.record(Record::Offset {
                     group: request.group.clone(),
@@ -110,6 +144,54 @@ pub(crate) fn commit(
         });
     }
     Ok(topics)
+}
+
+/// What a commit may still add. Until its records are replayed a partition named twice counts
+/// twice, its topic once.
+struct Room<'a> {
+    group: Option<&'a Group>,
+    partitions: usize,
+    bytes: usize,
+    /// Topics that the group has from this commit on.
+    new_topics: BTreeSet<TopicName>,
+}
+
+impl<'a> Room<'a> {
+    fn new(group: Option<&'a Group>, turn: &Turn<'_>, id: &GroupId) -> Self {
+        let config = turn.config;
+        let count = group.map_or(0, |group| group.offsets.count);
+        let left = config.offsets_bytes_max.saturating_sub(turn.held.offsets);
+        // A group of its own is made for the first commit, and counts among the groups.
+        let makes = GROUP_BYTES + id.as_str().len();
+        let fits = group.is_some() || turn.held.members + makes <= config.members_bytes_max;
+        Self {
+            group,
+            partitions: config.group_offsets_max.saturating_sub(count),
+            bytes: if fits { left } else { 0 },
+            new_topics: BTreeSet::new(),
+        }
+    }
+
+    /// Whether there is room. What does not grow always has.
+    fn take(&mut self, topic: &TopicName, commit: &OffsetToCommit) -> bool {
+        let offsets = self.group.map(|group| &group.offsets);
+        let known = offsets.and_then(|offsets| offsets.topics.get(topic));
+        let before = known.and_then(|partitions| partitions.get(&commit.partition));
+        let replaced = before.map_or(0, |before| offset_bytes(&before.metadata));
+        let is_new_topic = known.is_none() && !self.new_topics.contains(topic);
+        let for_topic = if is_new_topic { topic_bytes(topic) } else { 0 };
+        let growth = (for_topic + offset_bytes(&commit.metadata)).saturating_sub(replaced);
+        let is_new = usize::from(before.is_none());
+        if growth > self.bytes || is_new > self.partitions {
+            return false;
+        }
+        self.bytes -= growth;
+        self.partitions -= is_new;
+        if is_new_topic {
+            self.new_topics.insert(topic.clone());
+        }
+        true
+    }
 }
 
 fn committed(commit: OffsetToCommit, now: Timestamp) -> CommittedOffset {
@@ -179,7 +261,12 @@ pub(crate) fn delete(
     if group.state != GroupState::Empty && !is_consumer {
         return Err(GroupError::NonEmptyGroup);
     }
-    let subscribed = group.subscribed_topics();
+    let asked = request
+        .topics
+        .iter()
+        .map(|per| per.topic.as_str())
+        .collect();
+    let subscribed = group.subscribed_among(&asked);
     let mut topics = Vec::with_capacity(request.topics.len());
     for PerTopic { topic, partitions } in request.topics {
         let is_subscribed = subscribed
@@ -239,15 +326,20 @@ impl Group {
         }
     }
 
-    /// The topics of all members' subscriptions; `None` if that cannot be told.
-    fn subscribed_topics(&self) -> Option<BTreeSet<String>> {
+    /// Which of these topics members are subscribed to; `None` if that cannot be told.
+    fn subscribed_among(&self, asked: &BTreeSet<&str>) -> Option<BTreeSet<String>> {
+        let mut topics = BTreeSet::new();
         if self.state == GroupState::Empty {
-            return Some(BTreeSet::new());
+            return Some(topics);
         }
         let protocol = self.protocol.as_deref()?;
-        let mut topics = BTreeSet::new();
         for member in self.roster.members() {
-            topics.extend(subscription::topics(&member.metadata(protocol))?);
+            subscription::visit(&member.metadata(protocol), |topic| {
+                if asked.contains(topic) && !topics.contains(topic) {
+                    topics.insert(topic.to_owned());
+                }
+                true
+            })?;
         }
         Some(topics)
     }
@@ -278,8 +370,11 @@ impl Group {
 
     /// Looks whether an empty group, or some of its offsets, have been kept long enough.
     pub(crate) fn purge(&self, turn: &mut Turn<'_>) {
-        if self.state != GroupState::Empty || !self.roster.pending_joins().is_empty() {
+        if self.state != GroupState::Empty {
             return;
+        }
+        if !self.roster.pending_joins().is_empty() {
+            return self.await_purge(turn);
         }
         let expired = self.expired_offsets(turn);
         if expired.len() == self.offsets.count {

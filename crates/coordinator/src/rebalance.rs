@@ -70,7 +70,7 @@ impl Group {
     }
 
     fn complete_or_wait(&mut self, turn: &mut Turn<'_>) {
-        if self.roster.all_joined() {
+        if self.roster.is_empty() || self.roster.all_joined() {
             self.complete(turn);
         } else {
             let timeout = self.roster.rebalance_timeout();
@@ -84,9 +84,12 @@ impl Group {
     }
 
     /// Ends the wait early, except an empty group's first: that one is for members yet unknown.
+    /// Once the last member is gone nobody is waited for, whoever has asked for an id: who stops
+    /// the consumers may delete the group.
     pub(crate) fn complete_if_all_joined(&mut self, turn: &mut Turn<'_>) {
-        let waits = self.state == GroupState::PreparingRebalance && self.initial.is_none();
-        if waits && self.roster.all_joined() {
+        let all_joined = self.initial.is_none() && self.roster.all_joined();
+        let is_over = self.roster.is_empty() || all_joined;
+        if self.state == GroupState::PreparingRebalance && is_over {
             self.complete(turn);
         }
     }
@@ -194,18 +197,33 @@ impl Group {
 
     /// Takes a member out and answers what it waits on, without rebalancing yet.
     pub(crate) fn take_out(&mut self, id: &MemberId, turn: &mut Turn<'_>) {
+        self.take_out_with(id, turn, &GroupError::UnknownMember);
+    }
+
+    /// As [`Group::take_out`], with this answer.
+    pub(crate) fn take_out_with(&mut self, id: &MemberId, turn: &mut Turn<'_>, error: &GroupError) {
         turn.timers.cancel(&self.session_key(id));
         if let Some(mut member) = self.roster.remove(id) {
+            turn.unexpect(member.connection, self, id);
             let waiting = Waiting::take(&mut member);
-            turn.end_join(waiting.join, Err(GroupError::UnknownMember));
-            turn.end_sync(waiting.sync, Err(GroupError::UnknownMember));
+            turn.end_join(waiting.join, Err(error.clone()));
+            turn.end_sync(waiting.sync, Err(error.clone()));
         }
+    }
+
+    /// Forgets an id given out and not joined with; gives whether there was one.
+    pub(crate) fn drop_pending_join(&mut self, id: &MemberId, turn: &mut Turn<'_>) -> bool {
+        let Some(connection) = self.roster.remove_pending_join(id) else {
+            return false;
+        };
+        turn.timers.cancel(&self.session_key(id));
+        turn.unexpect(connection, self, id);
+        true
     }
 
     /// Removes a member, or an id given out and not joined with; the group rebalances if it must.
     pub(crate) fn remove_member(&mut self, id: &MemberId, turn: &mut Turn<'_>, cause: Cause) {
-        if self.roster.remove_pending_join(id) {
-            turn.timers.cancel(&self.session_key(id));
+        if self.drop_pending_join(id, turn) {
             self.complete_if_all_joined(turn);
         } else if self.roster.member(id).is_some() {
             self.take_out(id, turn);

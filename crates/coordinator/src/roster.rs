@@ -10,19 +10,26 @@ use std::{
 use bytes::Bytes;
 use model::{InstanceId, MemberId};
 
-use crate::{GroupError, JoinGroup, JoinedMember, Protocol, StoredMember, Ticket, member::Member};
+use crate::{
+    ConnectionId, GroupError, JoinGroup, JoinedMember, Protocol, Reach, Sender, StoredMember,
+    Ticket, account::GIVEN_ID_BYTES, member::Member, sender::Interest,
+};
 
 /// Who belongs to a group. Members are reached only through methods, which keep the counts true.
 #[derive(Debug, Default)]
 pub(crate) struct Roster {
     members: BTreeMap<MemberId, Member>,
     statics: BTreeMap<InstanceId, MemberId>,
-    /// Ids given out and not yet joined with (KIP-394).
-    pending_joins: BTreeSet<MemberId>,
+    /// Ids given out and not yet joined with (KIP-394), and where they were given out.
+    pending_joins: BTreeMap<MemberId, ConnectionId>,
     /// Members of the new generation that have not sent SyncGroup yet.
     pending_syncs: BTreeSet<MemberId>,
     /// How many members support each protocol.
     supporters: BTreeMap<Arc<str>, usize>,
+    /// How many members read what.
+    interests: BTreeMap<Interest, usize>,
+    /// Members that may not listen to everything.
+    limited: usize,
     leader: Option<MemberId>,
     parked_joins: usize,
     bytes: usize,
@@ -65,9 +72,29 @@ impl Roster {
         self.parked_joins
     }
 
-    /// What the members keep in memory on their clients' word.
+    /// What the members, and ids given out, keep in memory on their clients' word.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// What the members read, all together.
+    pub(crate) fn interest(&self) -> Interest {
+        // Of three different ones, two are topics or one is beyond.
+        let different = self.interests.keys().take(3);
+        different.fold(Interest::Nothing, Interest::and)
+    }
+
+    /// Members with a parked JoinGroup that may not see what the others read.
+    pub(crate) fn strangers(&self) -> Vec<MemberId> {
+        if self.limited == 0 {
+            return Vec::new();
+        }
+        let interest = self.interest();
+        let members = self.members.values();
+        members
+            .filter(|member| member.join.is_some() && !interest.is_within(&member.reach))
+            .map(|member| member.id.clone())
+            .collect()
     }
 
     /// Whether nobody is missing: every member has joined, and every id given out was joined with.
@@ -97,7 +124,7 @@ impl Roster {
 
     /// Adds a member; the first one leads.
     pub(crate) fn insert(&mut self, member: Member) {
-        self.pending_joins.remove(&member.id);
+        self.remove_pending_join(&member.id);
         self.leader.get_or_insert_with(|| member.id.clone());
         if let Some(instance) = &member.instance {
             self.statics.insert(instance.clone(), member.id.clone());
@@ -124,12 +151,12 @@ impl Roster {
     }
 
     /// Takes over what the member's new JoinGroup says.
-    pub(crate) fn update(&mut self, id: &MemberId, request: &JoinGroup) {
+    pub(crate) fn update(&mut self, id: &MemberId, request: &JoinGroup, sender: &Sender) {
         let Some(mut member) = self.members.remove(id) else {
             return;
         };
         self.count_out(&member);
-        member.update(request);
+        member.update(request, sender);
         self.count_in(&member);
         self.members.insert(id.clone(), member);
     }
@@ -160,6 +187,8 @@ impl Roster {
 
     fn count_in(&mut self, member: &Member) {
         self.bytes += member.bytes();
+        self.limited += usize::from(member.reach != Reach::Everything);
+        *self.interests.entry(member.interest.clone()).or_default() += 1;
         self.parked_joins += usize::from(member.join.is_some());
         for protocol in &member.protocols {
             *self
@@ -171,6 +200,13 @@ impl Roster {
 
     fn count_out(&mut self, member: &Member) {
         self.bytes -= member.bytes();
+        self.limited -= usize::from(member.reach != Reach::Everything);
+        if let Some(count) = self.interests.get_mut(&member.interest) {
+            *count -= 1;
+            if *count == 0 {
+                self.interests.remove(&member.interest);
+            }
+        }
         self.parked_joins -= usize::from(member.join.is_some());
         for Protocol { name, .. } in &member.protocols {
             if let Some(count) = self.supporters.get_mut(name) {
@@ -211,20 +247,34 @@ impl Roster {
 
     pub(crate) fn assign(&mut self, id: &MemberId, assignment: Bytes) {
         if let Some(member) = self.members.get_mut(id) {
+            self.bytes = self.bytes - member.assignment.len() + assignment.len();
             member.assignment = assignment;
         }
     }
 
-    pub(crate) fn pending_joins(&self) -> &BTreeSet<MemberId> {
+    /// The member has its assignment; gives its connection if it is the member's first.
+    pub(crate) fn note_first_sync(&mut self, id: &MemberId) -> Option<ConnectionId> {
+        let member = self
+            .members
+            .get_mut(id)
+            .filter(|member| !member.has_synced)?;
+        member.has_synced = true;
+        Some(member.connection)
+    }
+
+    pub(crate) fn pending_joins(&self) -> &BTreeMap<MemberId, ConnectionId> {
         &self.pending_joins
     }
 
-    pub(crate) fn add_pending_join(&mut self, id: MemberId) {
-        self.pending_joins.insert(id);
+    pub(crate) fn add_pending_join(&mut self, id: MemberId, connection: ConnectionId) {
+        self.bytes += pending_bytes(&id);
+        self.pending_joins.insert(id, connection);
     }
 
-    pub(crate) fn remove_pending_join(&mut self, id: &MemberId) -> bool {
-        self.pending_joins.remove(id)
+    pub(crate) fn remove_pending_join(&mut self, id: &MemberId) -> Option<ConnectionId> {
+        let connection = self.pending_joins.remove(id)?;
+        self.bytes -= pending_bytes(id);
+        Some(connection)
     }
 
     /// Every member is now expected to send SyncGroup.
@@ -299,13 +349,14 @@ impl Roster {
     /// The members of a stored generation, at boot.
     pub(crate) fn restored(
         members: &[StoredMember],
+        protocol_type: &str,
         protocol: &Arc<str>,
         leader: Option<&MemberId>,
     ) -> Self {
         let mut roster = Self::default();
         for stored in members {
             if !roster.members.contains_key(&stored.member) {
-                roster.insert(Member::restored(stored, protocol));
+                roster.insert(Member::restored(stored, protocol_type, protocol));
             }
         }
         if let Some(leader) = leader.filter(|id| roster.members.contains_key(*id)) {
@@ -313,6 +364,10 @@ impl Roster {
         }
         roster
     }
+}
+
+fn pending_bytes(id: &MemberId) -> usize {
+    GIVEN_ID_BYTES + id.as_str().len()
 }
 
 /// The requests that a departed member still waits on.

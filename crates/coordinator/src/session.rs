@@ -3,8 +3,8 @@
 use model::MemberId;
 
 use crate::{
-    Cause, GroupError, GroupState, Heartbeat, LeaveGroup, LeavingMember, LeftMember, group::Group,
-    join::Groups, turn::Turn,
+    Cause, ConnectionId, GroupError, GroupState, Heartbeat, LeaveGroup, LeavingMember, LeftMember,
+    group::Group, join::Groups, turn::Turn,
 };
 
 /// Notes that the member lives, and tells it whether it must join again.
@@ -75,8 +75,7 @@ impl Group {
         leaving: &LeavingMember,
     ) -> Result<Option<MemberId>, GroupError> {
         let LeavingMember { member, instance } = leaving;
-        if self.roster.remove_pending_join(member) {
-            turn.timers.cancel(&self.session_key(member));
+        if self.drop_pending_join(member, turn) {
             return Ok(None);
         }
         let instance = instance.as_ref();
@@ -92,5 +91,15 @@ impl Group {
         };
         self.take_out(&id, turn);
         Ok(Some(id))
+    }
+
+    /// Whether all these are members, or ids given out, that came over this connection: who leaves
+    /// like that needs no right but the one it joined with.
+    pub(crate) fn came_over(&self, connection: ConnectionId, leaving: &[LeavingMember]) -> bool {
+        leaving.iter().all(|LeavingMember { member, .. }| {
+            let joined = self.roster.member(member).map(|member| member.connection);
+            let given = self.roster.pending_joins().get(member).copied();
+            joined.or(given) == Some(connection)
+        })
     }
 }

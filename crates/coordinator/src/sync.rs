@@ -6,7 +6,7 @@ use bytes::Bytes;
 use model::MemberId;
 
 use crate::{
-    GroupError, GroupState, Reply, SyncGroup, Synced, Ticket, group::Group, join::Groups,
+    Cause, GroupError, GroupState, Reply, SyncGroup, Synced, Ticket, group::Group, join::Groups,
     timers::TimerKey, turn::Turn,
 };
 
@@ -50,6 +50,11 @@ impl Group {
             GroupState::Empty | GroupState::Dead => Err(GroupError::UnknownMember),
             GroupState::PreparingRebalance => Err(GroupError::RebalanceInProgress),
             GroupState::CompletingRebalance => {
+                if self.roster.is_leader(member) && !self.has_room_for(turn, &request.assignments) {
+                    let member = member.clone();
+                    self.remove_member(&request.member, turn, Cause::Refused { member });
+                    return Err(GroupError::GroupFull);
+                }
                 self.note_synced(member, turn);
                 let before = self.roster.park_sync(member, ticket);
                 turn.end_sync(before, Err(GroupError::RebalanceInProgress));
@@ -61,6 +66,7 @@ impl Group {
             }
             GroupState::Stable => {
                 self.note_synced(member, turn);
+                self.note_first_sync(member, turn);
                 self.await_heartbeat(member, turn);
                 Ok(Some(self.synced(member)))
             }
@@ -72,6 +78,27 @@ impl Group {
         if self.roster.synced(member) {
             turn.timers.cancel(&TimerKey::Sync(self.id.clone()));
         }
+    }
+
+    /// The member has its assignment, and from now on its place for as long as its session lasts.
+    fn note_first_sync(&mut self, member: &MemberId, turn: &mut Turn<'_>) {
+        if let Some(connection) = self.roster.note_first_sync(member) {
+            turn.unexpect(connection, self, member);
+        }
+    }
+
+    /// Whether the limits allow the leader's assignments.
+    fn has_room_for(&self, turn: &mut Turn<'_>, assignments: &[(MemberId, Bytes)]) -> bool {
+        let members = self.roster.members();
+        let held: usize = members.map(|member| member.assignment.len()).sum();
+        let given: usize = assignments
+            .iter()
+            .filter(|(member, _)| self.roster.member(member).is_some())
+            .map(|(_, assignment)| assignment.len())
+            .sum();
+        let bytes = self.roster.bytes() - held + given;
+        bytes <= turn.config.group_metadata_bytes_max
+            && self.fits(turn, bytes, self.protocol_type.len())
     }
 
     /// Settles the generation; members that the leader left out get an empty assignment, and names
@@ -90,6 +117,7 @@ impl Group {
             self.roster.assign(&id, assignment.unwrap_or_default());
             let parked = self.roster.take_sync(&id);
             if parked.is_some() {
+                self.note_first_sync(&id, turn);
                 self.await_heartbeat(&id, turn);
                 let synced = self.synced(&id);
                 turn.end_sync(parked, Ok(synced));

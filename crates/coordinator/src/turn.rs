@@ -1,12 +1,15 @@
 //! One turn of the machine: what every operation on a group may use beside the group itself.
 
-use std::{collections::HashMap, time::Instant};
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Instant,
+};
 
 use model::{GroupId, MemberId, Now};
 
 use crate::{
-    Config, GroupError, IdSource, Joined, Outcome, Record, Reply, Synced, Ticket, group::Group,
-    timers::Timers,
+    Config, ConnectionId, GroupError, HeldBytes, IdSource, Joined, Outcome, Record, Refusals,
+    Reply, Synced, Ticket, group::Group, timers::Timers,
 };
 
 /// Where a parked request waits.
@@ -15,13 +18,21 @@ pub(crate) type Place = (GroupId, MemberId);
 /// The tickets of all parked requests. A ticket that is not here gets no reply any more.
 pub(crate) type Parked = HashMap<Ticket, Place>;
 
+/// Members that have never synced, and ids given out, by the connection they came over: what is
+/// left of them goes with it.
+pub(crate) type Newcomers = BTreeSet<(ConnectionId, GroupId, MemberId)>;
+
 /// Everything but the groups, lent out for one call, with the call's outcome.
 pub(crate) struct Turn<'a> {
     pub(crate) config: &'a Config,
     pub(crate) ids: &'a mut IdSource,
     pub(crate) timers: &'a mut Timers,
     pub(crate) parked: &'a mut Parked,
+    pub(crate) newcomers: &'a mut Newcomers,
     pub(crate) rebalance_count: &'a mut u64,
+    pub(crate) refusals: &'a mut Refusals,
+    /// What all groups held when the call began.
+    pub(crate) held: HeldBytes,
     pub(crate) now: Now,
     pub(crate) outcome: Outcome,
 }
@@ -34,6 +45,18 @@ impl Turn<'_> {
 
     pub(crate) fn record(&mut self, record: Record) {
         self.outcome.records.push(record);
+    }
+
+    /// Notes over which connection a newcomer came.
+    pub(crate) fn expect(&mut self, connection: ConnectionId, group: &Group, id: &MemberId) {
+        let newcomer = (connection, group.id.clone(), id.clone());
+        self.newcomers.insert(newcomer);
+    }
+
+    /// The newcomer is none any more.
+    pub(crate) fn unexpect(&mut self, connection: ConnectionId, group: &Group, id: &MemberId) {
+        let newcomer = (connection, group.id.clone(), id.clone());
+        self.newcomers.remove(&newcomer);
     }
 
     /// Keeps a request waiting at a member.

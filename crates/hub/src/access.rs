@@ -6,17 +6,18 @@
 //! | Right needed | Acts |
 //! |---|---|
 //! | Send | append, producer ids |
-//! | Listen | fetch, list offsets, groups |
+//! | Listen | fetch, list offsets, groups: those of which the caller may listen to all that they read |
 //! | Manage | create, delete, grow, alter configurations, delete groups, offsets and records |
 //! | any | describe |
 
+mod groups;
 mod handles;
 mod standing;
 
 use std::sync::Arc;
 
 use auth::{Caller, Resource, Right};
-use model::{LeaderEpoch, NamespaceId, NamespaceName, TopicId, TopicName};
+use model::{LeaderEpoch, NamespaceName, TopicId, TopicName};
 use quota::Direction;
 use thiserror::Error;
 use tracing::{info, warn};
@@ -27,8 +28,8 @@ pub use self::{
     standing::Lapse,
 };
 use crate::{
+    connection::Connection,
     core::Core,
-    groups::{Command, GroupCallError, GroupReply},
     metadata::{Command as MetadataCommand, UnitsRecord},
     namespace::Namespace,
     observe::RequestResult,
@@ -50,6 +51,7 @@ struct Inner {
     caller: Caller,
     endpoint_host: Option<String>,
     standing: Standing,
+    connection: Arc<Connection>,
 }
 
 /// How a request names a topic.
@@ -98,6 +100,7 @@ impl Access {
         caller: Caller,
         endpoint_host: Option<String>,
         standing: Standing,
+        connection: Arc<Connection>,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -106,6 +109,7 @@ impl Access {
                 caller,
                 endpoint_host,
                 standing,
+                connection,
             }),
         }
     }
@@ -158,19 +162,6 @@ impl Access {
         &self.inner.namespace.name
     }
 
-    /// The number of the namespace in this data directory.
-    #[must_use]
-    pub fn namespace_id(&self) -> NamespaceId {
-        self.inner.namespace.id
-    }
-
-    /// Whether the caller may send anywhere at all.
-    #[must_use]
-    pub fn may_send(&self) -> bool {
-        self.authorise(Resource::Namespace, Need::Right(Right::Send))
-            .is_ok()
-    }
-
     /// The namespace's persistent cluster id: 22 characters of base64.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
@@ -205,12 +196,6 @@ impl Access {
     #[must_use]
     pub fn cluster_rights(&self) -> Rights {
         self.rights(Resource::Namespace)
-    }
-
-    /// The rights on consumer groups: the same on each.
-    #[must_use]
-    pub fn group_rights(&self) -> Rights {
-        self.rights(Resource::Group(&model::GroupId::from("")))
     }
 
     /// The rights on the topic of that name, whether it exists or not.
@@ -281,28 +266,6 @@ impl Access {
         }
     }
 
-    /// Gives a command to the namespace's coordinator, in the order of calls: Listen for most,
-    /// any right for describing and listing, Manage for deleting groups and offsets. Topics named
-    /// in commits and offset requests need Listen too: the handler asks
-    /// [`Access::topic_to_listen`] for each, answers the refused ones itself and leaves them out.
-    ///
-    /// # Errors
-    /// What can be known at once; the rest comes from the future.
-    pub fn group(&self, command: Command) -> Result<GroupReply, GroupCallError> {
-        let need = group_need(&command);
-        let any_group = model::GroupId::from("");
-        if self.authorise(Resource::Group(&any_group), need).is_err() {
-            return Err(GroupCallError::Denied);
-        }
-        for topic in group_topics(&command) {
-            let need = Need::Right(Right::Listen);
-            if self.authorise(Resource::Topic(topic), need).is_err() {
-                return Err(GroupCallError::TopicDenied);
-            }
-        }
-        self.inner.namespace.group(command)
-    }
-
     /// Counts a request for the metrics. The spine calls it once per request.
     pub fn count_request(&self, result: RequestResult) {
         self.inner.namespace.requests.count(result);
@@ -344,45 +307,6 @@ impl Access {
             core.units_changed(namespace, change);
         }
         wait
-    }
-}
-
-fn group_need(command: &Command) -> Need {
-    match command {
-        Command::JoinGroup(_)
-        | Command::SyncGroup(_)
-        | Command::Heartbeat(_)
-        | Command::LeaveGroup(_)
-        | Command::CommitOffsets(_)
-        | Command::FetchOffsets(_) => Need::Right(Right::Listen),
-        Command::DescribeGroups(_) | Command::ListGroups(_) => Need::Any,
-        // The last is the hub's own command; through this door it is an administrator's act.
-        Command::DeleteOffsets(_) | Command::DeleteGroups(_) | Command::TopicDeleted(_) => {
-            Need::Right(Right::Manage)
-        }
-    }
-}
-
-/// The topics that a command names.
-fn group_topics(command: &Command) -> Vec<&TopicName> {
-    match command {
-        Command::CommitOffsets(commit) => commit.topics.iter().map(|per| &per.topic).collect(),
-        Command::FetchOffsets(fetch) => {
-            let topics = fetch
-                .groups
-                .iter()
-                .filter_map(|group| group.topics.as_ref());
-            topics.flatten().map(|per| &per.topic).collect()
-        }
-        Command::DeleteOffsets(delete) => delete.topics.iter().map(|per| &per.topic).collect(),
-        Command::TopicDeleted(topic) => vec![topic],
-        Command::JoinGroup(_)
-        | Command::SyncGroup(_)
-        | Command::Heartbeat(_)
-        | Command::LeaveGroup(_)
-        | Command::DescribeGroups(_)
-        | Command::ListGroups(_)
-        | Command::DeleteGroups(_) => Vec::new(),
     }
 }
 

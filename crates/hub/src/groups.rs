@@ -8,7 +8,10 @@ use std::{
     collections::HashMap,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     task::{Context, Poll},
     time::Instant,
 };
@@ -20,7 +23,7 @@ pub use coordinator::{
     JoinedMember, LeaveGroup, LeavingMember, LeftMember, ListGroups, ListedGroup, OffsetToCommit,
     PartitionResult, PerTopic, Protocol, Reply, SyncGroup, Synced,
 };
-use coordinator::{Config, Coordinator, Outcome, Record, Ticket};
+use coordinator::{Config, ConnectionId, Coordinator, Outcome, Record, Sender, Ticket};
 use model::{GroupId, LogId, Now, Offset};
 use storage::ReadError;
 use thiserror::Error;
@@ -82,6 +85,7 @@ pub(crate) struct Groups {
     log: InternalLog,
     untold: Untold,
     clock: Arc<dyn Clock>,
+    connections: AtomicU64,
     /// The nearest deadline has come nearer.
     pub(crate) rearm: Notify,
 }
@@ -123,6 +127,7 @@ impl Groups {
             log: InternalLog::new(partition, Arc::clone(&clock)),
             untold: Untold::new(lost),
             clock,
+            connections: AtomicU64::new(0),
             rearm: Notify::new(),
         })
     }
@@ -177,7 +182,26 @@ impl Groups {
         self.log.partition.close(Broken::LogClosed);
     }
 
-    fn begin(&self, command: Command) -> Result<(Ticket, oneshot::Receiver<Settled>), KeepError> {
+    /// A name for a new connection; that of the members of a former process is 0.
+    pub(crate) fn connection_id(&self) -> ConnectionId {
+        ConnectionId(self.connections.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// The connection has ended.
+    pub(crate) fn disconnected(&self, connection: ConnectionId) {
+        let mut inner = lock(&self.inner);
+        if !inner.closed {
+            let now = self.clock.now();
+            let outcome = inner.coordinator.disconnected(connection, now);
+            self.settle(inner, outcome);
+        }
+    }
+
+    fn begin(
+        &self,
+        command: Command,
+        sender: &Sender,
+    ) -> Result<(Ticket, oneshot::Receiver<Settled>), KeepError> {
         let mut inner = lock(&self.inner);
         if inner.closed {
             return Err(KeepError::ShuttingDown);
@@ -186,7 +210,8 @@ impl Groups {
         inner.next_ticket += 1;
         let (reply, settled) = oneshot::channel();
         inner.waiting.insert(ticket, reply);
-        let outcome = inner.coordinator.handle(command, ticket, self.clock.now());
+        let now = self.clock.now();
+        let outcome = inner.coordinator.handle(command, sender, ticket, now);
         self.settle(inner, outcome);
         Ok((ticket, settled))
     }
@@ -269,10 +294,14 @@ impl Drop for AbandonOnDrop {
 }
 
 impl Namespace {
-    /// Gives a command to the coordinator, in the order of calls.
-    pub(crate) fn group(self: &Arc<Self>, command: Command) -> Result<GroupReply, GroupCallError> {
+    /// Gives a sender's command to the coordinator, in the order of calls.
+    pub(crate) fn group(
+        self: &Arc<Self>,
+        command: Command,
+        sender: &Sender,
+    ) -> Result<GroupReply, GroupCallError> {
         let to_tell = self.groups.untold.tell(&command);
-        let (ticket, settled) = self.groups.begin(command)?;
+        let (ticket, settled) = self.groups.begin(command, sender)?;
         // Made here and not inside the future: one that is never polled must abandon, too.
         let command = AbandonOnDrop {
             namespace: Arc::clone(self),
@@ -358,6 +387,8 @@ fn config(limits: &Limits) -> Config {
         initial_rebalance_delay: limits.rebalance_delay,
         group_members_max: limits.group_members_max,
         groups_max: limits.groups_max,
+        members_bytes_max: limits.group_members_bytes_max,
+        offsets_bytes_max: limits.group_offsets_bytes_max,
         group_id_bytes_max: limits.group_id_bytes_max,
         offset_metadata_bytes_max: limits.offset_metadata_bytes_max,
         ..Config::default()

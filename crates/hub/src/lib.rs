@@ -23,6 +23,7 @@ pub mod append;
 mod apply;
 pub mod clock;
 pub mod configs;
+mod connection;
 mod core;
 mod engine;
 mod epochs;

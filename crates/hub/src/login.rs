@@ -10,7 +10,9 @@ use bytes::Bytes;
 use model::{NamespaceName, Now, Timestamp};
 use thiserror::Error;
 
-use crate::{Access, Hub, access::Standing, core::Core, namespace::Namespace};
+use crate::{
+    Access, Hub, access::Standing, connection::Connection, core::Core, namespace::Namespace,
+};
 
 /// What is known of a connection before anyone has logged in.
 #[derive(Clone, Debug, Default)]
@@ -19,9 +21,6 @@ pub struct Origin {
     pub server_name: Option<String>,
     /// The listener's namespace.
     pub listener_namespace: Option<NamespaceName>,
-    /// Whether a refusal tells the caller what else only the log says: a developer on the
-    /// broker's own machine.
-    pub hears_reasons: bool,
 }
 
 /// A SASL exchange in progress.
@@ -40,14 +39,11 @@ pub enum LoginStep {
     Done(Box<Access>, Bytes),
 }
 
-/// A refused login.
+/// A refused login. The message is safe to show to the client.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{reason}")]
+#[error("{message}")]
 pub struct LoginError {
-    /// For the caller. A stranger does not learn from it what there is.
     pub message: String,
-    /// For the log.
-    pub reason: String,
     /// Answer this much later, against guessing.
     pub delay: Duration,
 }
@@ -97,12 +93,14 @@ impl Hub {
     #[must_use]
     pub fn anonymous(&self, origin: &Origin) -> Option<Access> {
         let namespace = self.core.namespaces.load().resolve(origin.candidates())?;
+        let connection = Connection::new(&namespace);
         Some(Access::new(
             Arc::clone(&self.core),
             namespace,
             Caller::Anonymous,
             None,
             Standing::default(),
+            connection,
         ))
     }
 }
@@ -122,30 +120,22 @@ impl Login {
     /// # Errors
     /// The login is refused; the connection is closed after the answer.
     pub fn step(self, token: &[u8]) -> Result<LoginStep, LoginError> {
-        let refused = |message: String, reason: String| LoginError {
+        let refused = |message: String| LoginError {
             message,
-            reason,
             delay: FAILED_LOGIN_HOLD,
         };
-        let access = self.verify(token).map_err(|error| {
-            let reason = error.to_string();
-            let message = if self.origin.hears_reasons {
-                reason.clone()
-            } else {
-                error.for_strangers()
-            };
-            refused(message, reason)
-        })?;
+        let access = self
+            .verify(token)
+            .map_err(|error| refused(error.to_string()))?;
         if let Some(before) = &self.before
             && !before.is_same_caller(&access)
         {
-            let message = format!(
+            return Err(refused(format!(
                 "a connection that logs in again stays with its policy ({:?} in namespace {}) and \
                  its event hub; another needs another connection",
                 before.principal(),
                 before.namespace(),
-            );
-            return Err(refused(message.clone(), message));
+            )));
         }
         Ok(LoginStep::Done(Box::new(access), Bytes::new()))
     }
@@ -157,16 +147,7 @@ impl Login {
         let host = login.host().trim_end_matches('.').to_ascii_lowercase();
         let namespace: Arc<Namespace> = namespaces
             .resolve([Some(host.as_str()), server_name, listener])
-            .ok_or_else(|| login.verify_nowhere(auth::LoginError::NoNamespace))?;
-        // A token names its namespace itself; a name that is none of ours, such as one of Azure,
-        // does not count.
-        let other = login
-            .token_host()
-            .and_then(|host| namespaces.owner(host.trim_end_matches('.')))
-            .filter(|owner| owner.id != namespace.id);
-        if other.is_some() {
-            return Err(login.verify_nowhere(auth::LoginError::OtherNamespace));
-        }
+            .ok_or(auth::LoginError::NoNamespace)?;
         let now = self.core.clock.now();
         // Read first: policies that are replaced meanwhile are looked at once more.
         let version = namespace.policies_version.load(Ordering::Acquire);
@@ -175,12 +156,18 @@ impl Login {
         let owned = namespaces
             .owner(&host)
             .is_some_and(|owner| owner.id == namespace.id);
+        // A login that follows another on its connection is of the same namespace, or refused.
+        let connection = match &self.before {
+            Some(before) => Arc::clone(before.connection()),
+            None => Connection::new(&namespace),
+        };
         Ok(Access::new(
             Arc::clone(&self.core),
             namespace,
             Caller::Principal(principal),
             owned.then_some(host),
             Standing::new(expires, version),
+            connection,
         ))
     }
 }

@@ -13,6 +13,7 @@ use std::{
 use model::{GroupId, NamespaceName, PartitionIndex, TopicName};
 use storage::{Stats, SyncObserver, Synced};
 
+pub use coordinator::{HeldBytes, Refusals};
 pub use histogram::{Histogram, HistogramView};
 pub use quota::Usage;
 
@@ -195,6 +196,10 @@ pub struct NamespaceView<'a> {
     pub topic_count: usize,
     pub group_count: usize,
     pub rebalance_count: u64,
+    /// What groups with their members, and committed offsets, keep in memory.
+    pub group_bytes: HeldBytes,
+    /// Joins and commits refused since the start for the memory they would take.
+    pub group_refusals: Refusals,
 }
 
 /// One topic at a glance.

@@ -76,6 +76,10 @@ pub struct Limits {
     pub group_members_max: usize,
     /// Most consumer groups of one namespace.
     pub groups_max: usize,
+    /// Most bytes that the groups of one namespace and their members may hold.
+    pub group_members_bytes_max: usize,
+    /// Most bytes that the committed offsets of one namespace may hold.
+    pub group_offsets_bytes_max: usize,
     /// How long the first rebalance of an empty group waits for more members.
     pub rebalance_delay: Duration,
     /// Most partitions of one process.
@@ -102,6 +106,8 @@ impl Default for Limits {
             offset_metadata_bytes_max: 4096,
             group_members_max: 10_000,
             groups_max: 100_000,
+            group_members_bytes_max: 64 << 20,
+            group_offsets_bytes_max: 128 << 20,
             rebalance_delay: Duration::from_secs(3),
             partitions_max: 200_000,
             partitions_per_topic_max: 100_000,

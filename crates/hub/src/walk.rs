@@ -57,9 +57,11 @@ impl Core {
             let mut meter = lock(&namespace.meter);
             (meter.units().count(), meter.usage(now))
         };
-        let (group_count, rebalance_count) = namespace
-            .groups
-            .read(|groups| (groups.groups().count(), groups.rebalance_count()));
+        let groups = namespace.groups.read(|groups| {
+            let counts = (groups.groups().count(), groups.rebalance_count());
+            (counts, groups.held(), groups.refusals())
+        });
+        let ((group_count, rebalance_count), group_bytes, group_refusals) = groups;
         observer.namespace(&NamespaceView {
             name: &namespace.name,
             requests: namespace.requests.view(),
@@ -68,6 +70,8 @@ impl Core {
             topic_count: read(&namespace.topics).iter().count(),
             group_count,
             rebalance_count,
+            group_bytes,
+            group_refusals,
         });
         for topic in namespace.topics() {
             self.observe_topic(&namespace.name, &topic, observer);

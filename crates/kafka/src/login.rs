@@ -20,7 +20,7 @@ use wire::api::ApiKey;
 
 use crate::{
     handler::Throttle,
-    session::{Kafka, LoginReasons, Peer, Reply, SessionState, Staged},
+    session::{Peer, Reply, SessionState, Staged},
     spine,
 };
 
@@ -82,7 +82,7 @@ impl Login {
         }
         Self {
             step: Step::Open,
-            access: hub.anonymous(&origin(peer, LoginReasons::Logged)),
+            access: hub.anonymous(&origin(peer)),
             former: None,
         }
     }
@@ -112,7 +112,7 @@ impl Login {
     /// Begins an exchange.
     pub(crate) fn handshake(
         &mut self,
-        kafka: &Kafka,
+        hub: &Hub,
         peer: &Peer,
         mechanism: &str,
         framing: Framing,
@@ -123,10 +123,8 @@ impl Login {
             }
             Step::Handshake => {}
         }
-        let origin = origin(peer, kafka.limits.login_reasons);
-        let exchange = kafka
-            .hub
-            .login(mechanism, origin, self.access.clone())
+        let exchange = hub
+            .login(mechanism, origin(peer), self.access.clone())
             .map_err(HandshakeError::Mechanism)?;
         self.step = match framing {
             Framing::Raw => Step::Raw(exchange),
@@ -186,12 +184,10 @@ pub(crate) const fn is_open_to_all(api: ApiKey) -> bool {
     )
 }
 
-fn origin(peer: &Peer, reasons: LoginReasons) -> Origin {
-    let is_here = peer.remote.ip().to_canonical().is_loopback();
+fn origin(peer: &Peer) -> Origin {
     Origin {
         server_name: peer.tls_server_name.clone(),
         listener_namespace: peer.namespace.clone(),
-        hears_reasons: is_here && reasons == LoginReasons::ToldOnLoopback,
     }
 }
 

@@ -55,6 +55,8 @@ fn hub_limits(settings: &Settings) -> hub::settings::Limits {
         offset_metadata_bytes_max: bytes(limits.offset_metadata_bytes_max),
         group_members_max: size(limits.group_members_max),
         groups_max: size(limits.groups_max),
+        group_members_bytes_max: bytes(limits.group_members_bytes_max),
+        group_offsets_bytes_max: bytes(limits.group_offsets_bytes_max),
         rebalance_delay: limits.rebalance_delay,
         partitions_max: size(limits.partitions_max),
         partitions_per_topic_max: number(limits.partitions_per_event_hub_max),
@@ -81,8 +83,6 @@ pub(crate) fn server_limits(settings: &Settings) -> server::Limits {
         login_timeout: limits.login_timeout,
         frame_stall_timeout: limits.frame_stall_timeout,
         frame_timeout: limits.frame_timeout,
-        transfer_rate_min: limits.transfer_rate_min,
-        memory_timeout: limits.memory_timeout,
         write_stall_timeout: limits.write_stall_timeout,
         ..server::Limits::default()
     }
@@ -99,21 +99,6 @@ pub(crate) fn kafka_limits(settings: &Settings) -> kafka::KafkaLimits {
         },
         fetch_session_count_max: size(limits.fetch_sessions_max),
         fetch_session_partition_count_max: size(limits.fetch_session_partitions_max),
-        login_reasons: login_reasons(settings),
-    }
-}
-
-/// A broker that lets callers on this machine do all without a login is for development, and hides
-/// from them no reason of a refused login either.
-fn login_reasons(settings: &Settings) -> kafka::LoginReasons {
-    let is_open_here = settings
-        .listeners
-        .iter()
-        .any(|listener| !listener.security.sasl && listener.address.ip().is_loopback());
-    if is_open_here {
-        kafka::LoginReasons::ToldOnLoopback
-    } else {
-        kafka::LoginReasons::Logged
     }
 }
 

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use coordinator::{
     Command, CommitOffsets, Config, Coordinator, Heartbeat, JoinGroup, OffsetToCommit, PerTopic,
-    Protocol, Reply, SyncGroup, Ticket,
+    Protocol, Reply, Sender, SyncGroup, Ticket,
 };
 use model::{GenerationId, GroupId, LeaderEpoch, MemberId, Now, Offset, PartitionIndex, TopicName};
 
@@ -106,7 +106,9 @@ impl Crowd {
     fn send(&mut self, command: Command) -> Vec<(Ticket, Reply)> {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let outcome = self.coordinator.handle(command, ticket, self.now);
+        let outcome = self
+            .coordinator
+            .handle(command, &Sender::BROKER, ticket, self.now);
         for record in &outcome.records {
             self.coordinator.replay(record);
         }

@@ -311,7 +311,7 @@ fn a_full_group_refuses_newcomers_and_keeps_its_members() {
 fn a_member_or_group_with_too_much_metadata_is_refused() {
     let config = Config {
         member_metadata_bytes_max: 25,
-        group_metadata_bytes_max: 131,
+        group_metadata_bytes_max: 1_155,
         ..Config::default()
     };
     check_with(

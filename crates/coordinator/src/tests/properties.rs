@@ -4,7 +4,7 @@ use bytes::Bytes;
 use model::{GroupId, Now};
 use proptest::prelude::*;
 
-use super::script::World;
+use super::script::{World, sender};
 use crate::{Command, Config, Coordinator, GroupState, Outcome, Record, Reply, Ticket};
 
 /// One thing that one of five clients does in one of two groups, as a line of a script.
@@ -25,6 +25,8 @@ fn action() -> impl Strategy<Value = String> {
         1 => Just("drop-topic"),
         1 => Just("delete"),
         2 => Just("abandon"),
+        2 => Just("hang-up"),
+        2 => Just("join topic"),
         6 => Just("wait"),
         1 => Just("crash"),
     ];
@@ -47,6 +49,8 @@ fn action() -> impl Strategy<Value = String> {
             "forget" => format!("> forget t:{number} group={group}"),
             "drop-topic" => "> drop-topic t".to_owned(),
             "delete" => "> delete g h".to_owned(),
+            "hang-up" => format!("> hang-up c{client}"),
+            "join topic" => format!("> join {place} reads=t reach=t"),
             "abandon" => format!("> abandon c{client}"),
             "wait" => format!("> wait {}", number * number),
             verb => format!("> {verb}"),
@@ -69,7 +73,8 @@ fn settled_groups(coordinator: &mut Coordinator, now: Now) -> Vec<Reply> {
 
 fn describe(coordinator: &mut Coordinator, id: GroupId, now: Now) -> Reply {
     let command = Command::DescribeGroups(vec![id]);
-    let Outcome { mut replies, .. } = coordinator.handle(command, Ticket(u64::MAX), now);
+    let Outcome { mut replies, .. } =
+        coordinator.handle(command, &sender(""), Ticket(u64::MAX), now);
     replies.pop().unwrap().1
 }
 
@@ -83,9 +88,14 @@ proptest! {
         let mut world = World::new(Config::default());
         for line in &script {
             world.play(line);
+            prop_assert_eq!(world.coordinator.held(), world.coordinator.recounted(), "{}", line);
+            prop_assert!(world.coordinator.has_true_newcomers(), "after {}", line);
             let mut rebuilt = world.rebuilt();
             prop_assert_eq!(rebuilt.snapshot(), world.coordinator.snapshot(), "after {}", line);
+            prop_assert_eq!(rebuilt.held(), rebuilt.recounted(), "after {}", line);
+            prop_assert_eq!(rebuilt.held().offsets, world.coordinator.held().offsets);
             rebuilt.loaded(world.now);
+            prop_assert_eq!(rebuilt.held(), rebuilt.recounted(), "after {}", line);
             let (now, live) = (world.now, &mut world.coordinator);
             for reply in settled_groups(live, now) {
                 let Reply::DescribeGroups(groups) = &reply else { unreachable!() };
@@ -125,6 +135,8 @@ proptest! {
         let groups: Vec<GroupId> = groups.map(|group| group.group.clone()).collect();
         prop_assert_eq!(groups, with_offsets);
         prop_assert_eq!(world.coordinator.next_deadline(), None);
+        prop_assert!(world.coordinator.has_true_newcomers());
+        prop_assert_eq!(world.coordinator.held(), world.coordinator.recounted());
     }
 
     #[test]

@@ -8,7 +8,11 @@
 //! > commit NAME|- topic:partition=offset:note..       > fetch [topic:partition..]
 //! > forget topic:partition..                 > drop-topic TOPIC
 //! > describe G.. | list [states=..] [types=..] | delete G..
-//! > wait S | crash | abandon NAME
+//! > wait S | crash | abandon NAME | hang-up NAME
+//! ```
+//! Each client has a connection of its own, unless it asks `over=` another's. `reach=TOPIC` limits it to a topic, `reads=t+u` (or
+//! `reads=-`) makes a member's metadata a subscription.
+//! ```text
 //! ```
 //! Ids are printed short: `a-1` is client `a`'s id made from the first random number. Times are
 //! seconds.
@@ -24,9 +28,9 @@ use bytes::Bytes;
 use model::{GenerationId, GroupId, InstanceId, MemberId, Now, TopicName};
 
 use crate::{
-    Command, CommitOffsets, Config, Coordinator, DeleteOffsets, FetchOffsets, FetchOffsetsGroup,
-    GroupState, GroupType, Heartbeat, JoinGroup, LeaveGroup, LeavingMember, ListGroups, Outcome,
-    Protocol, Record, Reply, SyncGroup, Ticket,
+    Command, CommitOffsets, Config, ConnectionId, Coordinator, DeleteOffsets, FetchOffsets,
+    FetchOffsetsGroup, GroupState, GroupType, Heartbeat, JoinGroup, LeaveGroup, LeavingMember,
+    ListGroups, Outcome, Protocol, Reach, Record, Reply, Sender, SyncGroup, Ticket,
 };
 
 use arguments::{Arguments, seconds};
@@ -125,9 +129,13 @@ impl World {
 
     /// Sends a command under a new ticket.
     pub(crate) fn send(&mut self, command: Command) -> (Ticket, Vec<(Ticket, Reply)>) {
+        self.send_as(&sender(""), command)
+    }
+
+    fn send_as(&mut self, sender: &Sender, command: Command) -> (Ticket, Vec<(Ticket, Reply)>) {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
-        let outcome = self.coordinator.handle(command, ticket, self.now);
+        let outcome = self.coordinator.handle(command, sender, ticket, self.now);
         (ticket, self.apply(outcome))
     }
 
@@ -188,11 +196,20 @@ impl World {
                     }
                 }
             }
+            "hang-up" => {
+                let connection = sender(&arguments.plain(0)).connection;
+                let outcome = self.coordinator.disconnected(connection, self.now);
+                self.apply(outcome)
+            }
             _ => {
                 let name = arguments.plain(0);
+                let sender = Sender {
+                    reach: arguments.reach(),
+                    ..sender(arguments.named("over").unwrap_or(&name))
+                };
                 let command = self.command(verb, &name, &arguments);
                 self.waiting.insert(Ticket(self.tickets + 1), name.clone());
-                let (ticket, replies) = self.send(command);
+                let (ticket, replies) = self.send_as(&sender, command);
                 self.clients.entry(name).or_default().ticket = Some(ticket);
                 replies
             }
@@ -284,7 +301,7 @@ impl World {
             .collect();
         let range = Protocol {
             name: Arc::from("range"),
-            metadata: Bytes::from_static(b"m"),
+            metadata: arguments.subscription().unwrap_or(Bytes::from_static(b"m")),
         };
         JoinGroup {
             group: GroupId::from(arguments.named("group").unwrap_or("g")),
@@ -342,6 +359,16 @@ impl World {
             _ => {}
         }
         short(&print(&name, reply))
+    }
+}
+
+/// A client's name is its connection's, as far as it goes.
+pub(crate) fn sender(name: &str) -> Sender {
+    let number = name.bytes().take(8);
+    let number = number.fold(0, |sum, byte| sum << 8 | u64::from(byte));
+    Sender {
+        connection: ConnectionId(number),
+        reach: Reach::Everything,
     }
 }
 

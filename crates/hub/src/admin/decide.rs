@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use coordinator::Sender;
 use model::{NamespaceId, TopicId, TopicName};
 use tracing::{info, warn};
 
@@ -120,7 +121,7 @@ impl Core {
         }
         info!(namespace = %namespace.name, topic = %topic.name, id = %topic.id, "deleted event hub");
         let forget = groups::Command::TopicDeleted(topic.name.clone());
-        Ok(namespace.group(forget).ok())
+        Ok(namespace.group(forget, &Sender::BROKER).ok())
     }
 
     /// Adds partitions up to the count and shows them.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 6 |
 //! | Behaviour | A group named more than once is answered once. An unknown group is `Dead` without an error up to version 5, GROUP_ID_NOT_FOUND with a message from 6 (KIP-1043) |
-//! | Differs | Kafka answers each mention of a group. Groups have no configurations, so neither have the authorized operations |
+//! | Differs | Kafka answers each mention of a group. Groups have no configurations, so neither have the authorized operations. GROUP_AUTHORIZATION_FAILED to who may not listen, and to who may listen to one event hub, where the group reads anything else |
 //! | Skipped | Groups of the newer protocols: there are none |
 
 use hub::groups::{Command, DescribedGroup as Described, GroupError, GroupState, Reply};
@@ -57,6 +57,9 @@ fn found(group: Described, version: i16, operations: i32) -> DescribedGroup {
         Err(GroupError::GroupIdNotFound) if version < NOT_FOUND_FROM => {
             return answer.with_group_state(words::text(GroupState::Dead.as_str()));
         }
+        Err(error @ GroupError::NotAuthorized) => {
+            return refused(&group.group, groups::group_code(&error));
+        }
         Err(error) => {
             let message = format!("Group {} not found.", group.group);
             return answer
@@ -83,11 +86,12 @@ fn found(group: Described, version: i16, operations: i32) -> DescribedGroup {
 }
 
 fn all_refused(asked: &[GroupId], code: ErrorCode) -> Vec<DescribedGroup> {
-    let refused = |group| {
-        DescribedGroup::default()
-            .with_group_id(groups::wire_group(group))
-            .with_error_code(code.code())
-            .with_authorized_operations(words::OPERATIONS_NOT_ASKED)
-    };
-    asked.iter().map(refused).collect()
+    asked.iter().map(|group| refused(group, code)).collect()
+}
+
+fn refused(group: &GroupId, code: ErrorCode) -> DescribedGroup {
+    DescribedGroup::default()
+        .with_group_id(groups::wire_group(group))
+        .with_error_code(code.code())
+        .with_authorized_operations(words::OPERATIONS_NOT_ASKED)
 }

@@ -60,6 +60,7 @@ pub(super) fn shared(words: &StrBytes) -> Arc<str> {
 /// The code of a refusal; where a version calls it otherwise, its handler says so first.
 pub(super) const fn group_code(error: &GroupError) -> ErrorCode {
     match error {
+        GroupError::NotAuthorized => ErrorCode::GroupAuthorizationFailed,
         GroupError::InvalidGroupId => ErrorCode::InvalidGroupId,
         GroupError::InvalidSessionTimeout => ErrorCode::InvalidSessionTimeout,
         GroupError::InconsistentProtocol => ErrorCode::InconsistentGroupProtocol,

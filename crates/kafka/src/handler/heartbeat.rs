@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 4 |
 //! | Behaviour | Answered by the group's coordinator; REBALANCE_IN_PROGRESS tells the member to join again |
-//! | Differs | Nothing |
+//! | Differs | GROUP_AUTHORIZATION_FAILED also to who may listen to one event hub, where the group reads anything else |
 //! | Skipped | Nothing |
 
 use hub::groups::{Command, Heartbeat as Beat, Reply};

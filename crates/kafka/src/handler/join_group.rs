@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 9 |
 //! | Behaviour | Parked until the rebalance settles. From version 4 a new dynamic member first learns its id (KIP-394); static members from version 5 (KIP-345); protocol type in the reply from 7 (KIP-559); reasons from 8 (KIP-800); a returning static leader skips the assignment from 9 (KIP-814) |
-//! | Differs | Nothing |
+//! | Differs | GROUP_AUTHORIZATION_FAILED also to who may listen to one event hub, where it or the group reads anything else: Kafka asks for the group's name alone. GROUP_MAX_SIZE_REACHED also where members take too much memory |
 //! | Skipped | Nothing |
 
 use std::{sync::Arc, time::Duration};
@@ -44,11 +44,14 @@ impl Handler for JoinGroup {
                     let member = words::text(member.as_str());
                     refused(ErrorCode::MemberIdRequired, member, version)
                 }
+                // Kafka repeats the member's id in every refusal but this one.
+                Ok(Reply::JoinGroup(Err(error @ GroupError::NotAuthorized))) => {
+                    refused(groups::group_code(&error), StrBytes::default(), version)
+                }
                 Ok(Reply::JoinGroup(Err(error))) => {
                     refused(groups::group_code(&error), asked_as, version)
                 }
                 Ok(_) => refused(ErrorCode::UnknownServerError, asked_as, version),
-                // Kafka repeats the member's id in every refusal but this one.
                 Err(error @ GroupCallError::Denied) => {
                     refused(groups::call_code(&error), StrBytes::default(), version)
                 }

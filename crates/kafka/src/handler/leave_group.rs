@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 5 |
 //! | Behaviour | Up to version 2 one member, whose error is the request's; from 3 a list, each with its own (KIP-345) |
-//! | Differs | Nothing |
+//! | Differs | GROUP_AUTHORIZATION_FAILED also to who may listen to one event hub, where the group reads anything else; only the connection over which a member joined may let it leave then |
 //! | Skipped | The reason (version 5) is not kept |
 
 use hub::groups::{Command, LeaveGroup as Leave, LeavingMember, LeftMember, Reply};

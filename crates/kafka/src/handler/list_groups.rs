@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 5 |
 //! | Behaviour | Filters by state from version 4 (KIP-518), by type from 5 (KIP-848) |
-//! | Differs | Nothing |
+//! | Differs | Who may listen to one event hub sees the groups that read that one and nothing else; who may not listen sees none |
 //! | Skipped | Groups of the newer protocols: there are none |
 
 use hub::groups::{Command, GroupState, GroupType, ListGroups as List, Reply};

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 2 to 10 |
 //! | Behaviour | Durable before the reply. Topics by id from version 10 |
-//! | Differs | Offsets never expire: the retention time of versions 2 to 4 is dropped |
+//! | Differs | Offsets never expire: the retention time of versions 2 to 4 is dropped. GROUP_AUTHORIZATION_FAILED also to who may listen to one event hub, where the group reads anything else. INVALID_COMMIT_OFFSET_SIZE where the namespace's offsets take too much memory; what does not grow is always taken |
 //! | Skipped | Member epochs of the newer group protocol: there are no such groups |
 
 use hub::{
@@ -60,6 +60,9 @@ impl Handler for OffsetCommit {
         Answer::later(async move {
             let mut results = match reply.await {
                 Ok(Reply::CommitOffsets(Ok(results))) => Ok(results.into_iter()),
+                Ok(Reply::CommitOffsets(Err(error @ GroupError::NotAuthorized))) => {
+                    return all_refused(request.topics, groups::group_code(&error));
+                }
                 Ok(Reply::CommitOffsets(Err(error))) => Err(request_code(&error, version)),
                 Ok(_) => Err(ErrorCode::UnknownServerError),
                 Err(error @ GroupCallError::Denied) => {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 0 to 5 |
 //! | Behaviour | Followers wait for the leader. Protocol type and name are checked from version 5 (KIP-559) |
-//! | Differs | Nothing |
+//! | Differs | GROUP_AUTHORIZATION_FAILED also to who may listen to one event hub, where the group reads anything else. GROUP_MAX_SIZE_REACHED to a leader whose assignments take too much memory |
 //! | Skipped | Nothing |
 
 use bytes::Bytes;

@@ -19,6 +19,7 @@ mod duplicates;
 #[cfg(test)]
 mod fetch;
 #[cfg(test)]
+mod group_rights;
 mod groups;
 #[cfg(test)]
 mod isolation;

@@ -12,8 +12,8 @@ use std::fmt::Display;
 
 use ::hub::Health;
 use ::hub::observe::{
-    HistogramView, LagObservation, NamespaceView, Observer, PartitionObservation, ProcessView,
-    RequestsView, TopicObservation, TrafficView, Usage,
+    HeldBytes, HistogramView, LagObservation, NamespaceView, Observer, PartitionObservation,
+    ProcessView, Refusals, RequestsView, TopicObservation, TrafficView, Usage,
 };
 use model::{GroupId, NamespaceName, TopicName};
 
@@ -93,6 +93,8 @@ struct NamespaceRow {
     topic_count: usize,
     group_count: usize,
     rebalance_count: u64,
+    group_bytes: HeldBytes,
+    group_refusals: Refusals,
 }
 
 struct TopicRow {
@@ -135,6 +137,8 @@ impl Observer for Rows {
             topic_count: view.topic_count,
             group_count: view.group_count,
             rebalance_count: view.rebalance_count,
+            group_bytes: view.group_bytes,
+            group_refusals: view.group_refusals,
         });
     }
 
@@ -237,7 +241,7 @@ impl Rows {
         use Kind::{Counter, Gauge};
         type Count = fn(&NamespaceRow) -> u64;
         #[rustfmt::skip]
-        let counts: [(Metric<'_>, Count); 9] = [
+        let counts: [(Metric<'_>, Count); 13] = [
             (("tidegate_incoming_requests_total", Counter, "Requests."),
                 |row| row.requests.incoming),
             (("tidegate_successful_requests_total", Counter, "Requests that succeeded."),
@@ -257,6 +261,17 @@ impl Rows {
             (("tidegate_consumer_groups", Gauge, "Consumer groups."), |row| row.group_count as u64),
             (("tidegate_rebalances_total", Counter, "Completed rebalances."),
                 |row| row.rebalance_count),
+            (("tidegate_group_members_bytes", Gauge,
+                "Memory of consumer groups and their members."),
+                |row| row.group_bytes.members as u64),
+            (("tidegate_group_offsets_bytes", Gauge, "Memory of committed offsets."),
+                |row| row.group_bytes.offsets as u64),
+            (("tidegate_group_members_refused_total", Counter,
+                "Joins and assignments refused for the memory they would take."),
+                |row| row.group_refusals.members),
+            (("tidegate_group_offsets_refused_total", Counter,
+                "Committed partitions refused for the memory they would take, or their number."),
+                |row| row.group_refusals.offsets),
         ];
         for (metric, count) in counts {
             write_rows(out, metric, &self.namespaces, NamespaceRow::labels, count);

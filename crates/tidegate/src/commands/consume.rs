@@ -133,17 +133,11 @@ impl<'a> Reader<'a> {
         };
         let hub = &self.arguments.event_hub;
         let fetched = self.client.fetch(hub, &from, limits).await?;
-        let mut trouble = None;
         for partition in fetched {
-            let failed = self.take(partition).await?;
-            trouble = trouble.or(failed);
+            self.take(partition).await?;
         }
-        // What was printed counts as read, whatever follows it.
         self.commit().await?;
-        match trouble {
-            Some(trouble) if !self.is_done() => Err(trouble.into()),
-            _ => Ok(self.is_done()),
-        }
+        Ok(self.is_done())
     }
 
     fn is_at_end(&self, partition: i32, offset: i64) -> bool {
@@ -163,11 +157,9 @@ impl<'a> Reader<'a> {
         counted || (self.ends.is_some() && at_end)
     }
 
-    /// Prints what the partition had; gives what is wrong behind that.
-    async fn take(&mut self, fetched: FetchedPartition) -> anyhow::Result<Option<CallError>> {
+    async fn take(&mut self, fetched: FetchedPartition) -> anyhow::Result<()> {
         let partition = fetched.partition;
-        let trouble = fetched.trouble(&self.arguments.event_hub);
-        if let Some(error) = &fetched.error {
+        if let Some(error) = fetched.error {
             if error.is(ErrorCode::OffsetOutOfRange) {
                 let earliest = Position::Found(TimestampSpec::Earliest);
                 let hub = &self.arguments.event_hub;
@@ -178,9 +170,10 @@ impl<'a> Reader<'a> {
                     "{hub}[{partition}]: the offset is gone, reading on"
                 ));
                 self.next.extend(found);
-                return Ok(None);
+                return Ok(());
             }
-            return Ok(trouble);
+            let subject = format!("{}[{partition}]", self.arguments.event_hub);
+            return Err(CallError::Broker { subject, error }.into());
         }
         let mut next = fetched.next_offset;
         let mut out = BufWriter::new(std::io::stdout().lock());
@@ -193,14 +186,14 @@ impl<'a> Reader<'a> {
                 next = record.offset;
                 break;
             }
-            writeln!(out, "{}", output::read_line(&self.line(record)))?;
+            writeln!(out, "{}", self.line(record))?;
             self.count += 1;
             self.dirty = true;
         }
         out.flush()?;
         self.progress.set_position(self.count);
         self.next.insert(partition, next);
-        Ok(trouble)
+        Ok(())
     }
 
     fn line(&self, record: &ConsumedRecord) -> String {

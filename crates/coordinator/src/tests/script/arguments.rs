@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::{BufMut, Bytes, BytesMut};
 use model::{GroupId, LeaderEpoch, Offset, PartitionIndex, TopicName};
 
-use crate::{OffsetToCommit, PerTopic};
+use crate::{OffsetToCommit, PerTopic, Reach};
 
 /// The words after the verb.
 pub(super) struct Arguments(pub(super) Vec<String>);
@@ -38,8 +39,33 @@ impl Arguments {
         pairs.filter_map(|pair| pair.split_once(':'))
     }
 
+    pub(super) fn reach(&self) -> Reach {
+        self.named("reach").map_or(Reach::Everything, |topic| {
+            Reach::Topic(TopicName::try_from(topic).unwrap())
+        })
+    }
+
+    /// The metadata of a consumer that reads these topics.
+    pub(super) fn subscription(&self) -> Option<Bytes> {
+        let topics = self
+            .named("reads")?
+            .split('+')
+            .filter(|topic| *topic != "-");
+        let topics: Vec<&str> = topics.collect();
+        let mut bytes = BytesMut::new();
+        bytes.put_i16(0);
+        bytes.put_i32(i32::try_from(topics.len()).unwrap());
+        for topic in topics {
+            bytes.put_i16(i16::try_from(topic.len()).unwrap());
+            bytes.put_slice(topic.as_bytes());
+        }
+        Some(bytes.freeze())
+    }
+
+    /// Names, as far as they are no `key=value`.
     pub(super) fn groups(&self) -> Vec<GroupId> {
-        self.0.iter().map(|id| GroupId::from(id.as_str())).collect()
+        let names = self.0.iter().filter(|word| !word.contains('='));
+        names.map(|id| GroupId::from(id.as_str())).collect()
     }
 
     /// `topic:partition` words.

@@ -24,6 +24,14 @@ fn walk(observer: &mut dyn Observer) {
         topic_count: 1,
         group_count: 2,
         rebalance_count: 3,
+        group_bytes: HeldBytes {
+            members: 4_096,
+            offsets: 512,
+        },
+        group_refusals: Refusals {
+            members: 5,
+            offsets: 6,
+        },
     });
     observer.namespace(&NamespaceView {
         name: &NamespaceName::from("free"),
@@ -33,6 +41,8 @@ fn walk(observer: &mut dyn Observer) {
         topic_count: 0,
         group_count: 0,
         rebalance_count: 0,
+        group_bytes: HeldBytes::default(),
+        group_refusals: Refusals::default(),
     });
     observer.topic(&TopicObservation {
         namespace: &dev,
@@ -88,6 +98,10 @@ fn a_scrape_shows_the_walk_under_azures_names() {
         "tidegate_throughput_units{namespace=\"free\"} +Inf\n",
         "tidegate_throughput_units_used{namespace=\"dev\"} 1.5\n",
         "tidegate_rebalances_total{namespace=\"dev\"} 3\n",
+        "tidegate_group_members_bytes{namespace=\"dev\"} 4096\n",
+        "tidegate_group_offsets_bytes{namespace=\"dev\"} 512\n",
+        "tidegate_group_members_refused_total{namespace=\"dev\"} 5\n",
+        "tidegate_group_offsets_refused_total{namespace=\"dev\"} 6\n",
         "tidegate_incoming_bytes_total{namespace=\"dev\",entity_name=\"orders\"} 1000\n",
         "tidegate_partitions{namespace=\"dev\",entity_name=\"orders\"} 4\n",
         "tidegate_partition_high_watermark{namespace=\"dev\",entity_name=\"orders\",partition=\"1\"} 20\n",

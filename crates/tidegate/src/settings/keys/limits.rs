@@ -93,23 +93,6 @@ pub(super) const LIMITS: Table = Table {
             "A request that has not arrived whole after this long closes its connection.",
         ),
         literal(
-            "transfer_rate_min",
-            Kind::Size,
-            "\"4KiB\"",
-            START,
-            "A request that arrives, or replies that are taken in, at fewer bytes a second than \
-             this on average closes its connection, once `frame_stall_timeout` or \
-             `write_stall_timeout` have passed. `0` asks for no pace.",
-        ),
-        literal(
-            "memory_timeout",
-            Kind::Duration,
-            "\"30s\"",
-            START,
-            "A request or a reply that waits for memory of `incoming_bytes_max` or \
-             `outgoing_bytes_max` for this long closes its connection.",
-        ),
-        literal(
             "write_stall_timeout",
             Kind::Duration,
             "\"60s\"",
@@ -157,6 +140,22 @@ pub(super) const LIMITS: Table = Table {
             "10000",
             START,
             "Members per consumer group.",
+        ),
+        literal(
+            "group_members_bytes_max",
+            Kind::Size,
+            "\"64MiB\"",
+            START,
+            "Memory for the consumer groups of one namespace and their members: names, subscriptions, \
+             assignments. Beyond it joins are refused; whoever is in stays.",
+        ),
+        literal(
+            "group_offsets_bytes_max",
+            Kind::Size,
+            "\"128MiB\"",
+            START,
+            "Memory for the committed offsets of one namespace with their texts. Beyond it commits \
+             are refused that add to it.",
         ),
         literal(
             "rebalance_delay",
