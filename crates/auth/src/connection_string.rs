@@ -1,6 +1,6 @@
 //! Event Hubs' connection strings: `Endpoint=sb://host/;SharedAccessKeyName=..;SharedAccessKey=..`.
 
-use std::fmt;
+use std::{fmt, net::Ipv6Addr};
 
 use model::TopicName;
 use thiserror::Error;
@@ -9,6 +9,12 @@ use crate::{Key, SasToken, TokenError};
 
 /// The longest host name DNS allows.
 const HOST_LEN_MAX: usize = 253;
+/// What shells, files of settings and word processors put around a text.
+const QUOTES: [char; 7] = [
+    '"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}',
+];
+/// What the SDKs put before a host.
+const SCHEMES: [&str; 5] = ["sb", "amqps", "amqp", "https", "http"];
 /// The longest policy name Event Hubs allows.
 pub(crate) const POLICY_NAME_LEN_MAX: usize = 256;
 
@@ -40,6 +46,22 @@ pub enum Credential {
 /// Why a text is no connection string. Never holds a value of the text: values may be secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ConnectionStringError {
+    #[error(
+        "the connection string begins or ends with a quotation mark: give it without the marks"
+    )]
+    Quoted,
+    #[error("{0} in the connection string begins or ends with a quotation mark: leave that out")]
+    QuotedValue(&'static str),
+    #[error(
+        "this looks like a key alone: give the whole connection string, \
+         Endpoint=sb://..;SharedAccessKeyName=..;SharedAccessKey=.."
+    )]
+    KeyAlone,
+    #[error(
+        "this is no connection string, which is like \
+         Endpoint=sb://..;SharedAccessKeyName=..;SharedAccessKey=.."
+    )]
+    NothingKnown,
     #[error("a part of the connection string has no \"=\"")]
     NoEquals,
     #[error("{0} is empty in the connection string")]
@@ -75,6 +97,13 @@ impl ConnectionString {
     /// Parses by the grammar of Event Hubs' SDKs: keys in any case and order, unknown keys ignored,
     /// blanks around keys and values ignored, stray semicolons accepted.
     pub fn parse(text: &str) -> Result<Self, ConnectionStringError> {
+        let text = text.trim();
+        if text.starts_with(QUOTES) {
+            return Err(ConnectionStringError::Quoted);
+        }
+        if is_key_alone(text) {
+            return Err(ConnectionStringError::KeyAlone);
+        }
         let pairs = Pairs::read(text)?;
         let endpoint = pairs
             .endpoint
@@ -95,19 +124,31 @@ impl ConnectionString {
     }
 }
 
+/// Whether the text is a key as Azure and we make them, without anything around it.
+fn is_key_alone(text: &str) -> bool {
+    let is_base64 = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    text.strip_suffix('=')
+        .is_some_and(|rest| rest.len() == 43 && rest.bytes().all(is_base64))
+}
+
 impl<'a> Pairs<'a> {
     fn read(text: &'a str) -> Result<Self, ConnectionStringError> {
         let mut pairs = Self::default();
+        let mut is_any_known = false;
         for pair in text.split(';').filter(|pair| !pair.trim().is_empty()) {
             let (key, value) = pair
                 .split_once('=')
                 .ok_or(ConnectionStringError::NoEquals)?;
-            pairs.set(key.trim(), value.trim())?;
+            is_any_known |= pairs.set(key.trim(), value.trim())?;
         }
-        Ok(pairs)
+        is_any_known
+            .then_some(pairs)
+            .ok_or(ConnectionStringError::NothingKnown)
     }
 
-    fn set(&mut self, key: &str, value: &'a str) -> Result<(), ConnectionStringError> {
+    /// Keeps the value of a known key; says whether it is one.
+    fn set(&mut self, key: &str, value: &'a str) -> Result<bool, ConnectionStringError> {
+        let mut is_known = false;
         let known: [(&'static str, &mut Option<&'a str>); 6] = [
             ("Endpoint", &mut self.endpoint),
             ("SharedAccessKeyName", &mut self.policy),
@@ -121,10 +162,14 @@ impl<'a> Pairs<'a> {
                 if value.is_empty() {
                     return Err(ConnectionStringError::EmptyValue(name));
                 }
+                if value.starts_with(QUOTES) || value.ends_with(QUOTES) {
+                    return Err(ConnectionStringError::QuotedValue(name));
+                }
                 *place = Some(value);
+                is_known = true;
             }
         }
-        Ok(())
+        Ok(is_known)
     }
 
     fn credential(&self) -> Result<Credential, ConnectionStringError> {
@@ -146,30 +191,65 @@ impl<'a> Pairs<'a> {
 }
 
 impl Endpoint {
-    /// Reads `scheme://host[:port][/path]`; the scheme and the path may be absent.
+    /// Reads `[scheme://]host[:port][/]`. A path is refused: it would look like a narrower string
+    /// than the one it is.
     pub(crate) fn parse(text: &str) -> Option<Self> {
-        let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-        let authority = rest.split('/').next()?;
+        match Self::parse_with_path(text)? {
+            (endpoint, "") => Some(endpoint),
+            _ => None,
+        }
+    }
+
+    /// Reads `[scheme://]host[:port][/path]`, and gives the path without its first slash. What is
+    /// not exactly that is nothing: whatever were taken for a part of the host instead, an escaped
+    /// slash say, would widen what the text opens.
+    pub(crate) fn parse_with_path(text: &str) -> Option<(Self, &str)> {
+        let rest = match text.split_once("://") {
+            Some((scheme, rest)) => SCHEMES
+                .iter()
+                .any(|known| scheme.eq_ignore_ascii_case(known))
+                .then_some(rest)?,
+            None => text,
+        };
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (host, port) = match authority.strip_prefix('[') {
             Some(bracketed) => {
-                let (host, after) = bracketed.split_once(']')?;
-                (host, after.strip_prefix(':'))
+                let (address, after) = bracketed.split_once(']')?;
+                let address: Ipv6Addr = address.parse().ok()?;
+                let port = match after {
+                    "" => None,
+                    _ => Some(after.strip_prefix(':')?),
+                };
+                (address.to_string(), port)
             }
             None => match authority.split_once(':') {
-                Some((host, port)) => (host, Some(port)),
-                None => (authority, None),
+                Some((host, port)) => (host_name(host)?, Some(port)),
+                None => (host_name(authority)?, None),
             },
         };
-        let port = port.map(str::parse).transpose().ok()?;
-        let fits = !host.is_empty() && host.len() <= HOST_LEN_MAX;
-        let clean = host
-            .bytes()
-            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'@' | b'?' | b'#' | b'\\'));
-        (fits && clean).then(|| Self {
-            host: host.to_ascii_lowercase(),
-            port,
-        })
+        let port = match port {
+            Some(text) => Some(port_number(text)?),
+            None => None,
+        };
+        Some((Self { host, port }, path))
     }
+}
+
+/// A host's name in lower case: labels of letters, digits, `-` and `_` between dots, and at most
+/// one dot behind the last.
+fn host_name(text: &str) -> Option<String> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    let are_labels = labels
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(allowed));
+    (are_labels && labels.len() <= HOST_LEN_MAX).then(|| text.to_ascii_lowercase())
+}
+
+/// A port in digits alone; `u16`'s own reader takes a sign as well.
+fn port_number(text: &str) -> Option<u16> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_digits.then(|| text.parse().ok()).flatten()
 }
 
 impl fmt::Display for Endpoint {
@@ -235,6 +315,7 @@ mod tests {
             " endpoint = sb://h ; SHAREDACCESSKEYNAME = p ;sharedAccessKey= k ;; Foo=bar=baz",
             "Endpoint=amqps://h/;SharedAccessKeyName=p;SharedAccessKey=k;UseDevelopmentEmulator=true",
             "Endpoint=h;SharedAccessKeyName=p;SharedAccessKey=k",
+            "\n\t Endpoint=sb://h/;SharedAccessKeyName=p;SharedAccessKey=k\r\n",
         ] {
             let parsed = ConnectionString::parse(text).expect(text);
             assert_eq!(parsed.endpoint.host, "h", "{text}");
@@ -260,6 +341,26 @@ mod tests {
         let long = "x".repeat(257);
         let cases = [
             ("garbage", E::NoEquals),
+            ("SEKRIT=", E::NothingKnown),
+            ("", E::NothingKnown),
+            (
+                "\"Endpoint=sb://h/;SharedAccessKeyName=p;SharedAccessKey=SEKRIT\"",
+                E::Quoted,
+            ),
+            (" 'Endpoint=sb://h/;SharedAccessKey=SEKRIT' ", E::Quoted),
+            (
+                "\u{201c}Endpoint=sb://h/;SharedAccessKey=SEKRIT\u{201d}",
+                E::Quoted,
+            ),
+            (
+                "Endpoint=sb://h/;SharedAccessKeyName=p;SharedAccessKey=\"SEKRIT\"",
+                E::QuotedValue("SharedAccessKey"),
+            ),
+            (
+                "Endpoint=sb://h/;SharedAccessKeyName=p;SharedAccessKey=SEKRIT\";",
+                E::QuotedValue("SharedAccessKey"),
+            ),
+            ("SEKRIT00000000000000000000000000000000000+/=", E::KeyAlone),
             ("Endpoint=;a=b", E::EmptyValue("Endpoint")),
             (
                 "SharedAccessKeyName=p;SharedAccessKey=SEKRIT",
@@ -315,6 +416,37 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_exactly_an_endpoint_is_none() {
+        for text in [
+            "sb%3a%2f%2fh%2forders",
+            "sb://h%2forders",
+            "sb://h/orders",
+            "sb://h//",
+            "sb://user@h/",
+            "sb://h?x",
+            "sb://h#x",
+            "sb://h\\orders",
+            "sb://h:+80/",
+            "sb://h:/",
+            "sb://h:1:2/",
+            "sb://[::1]x/",
+            "sb://[h]/",
+            "sb://[::1",
+            "sb://.h/",
+            "sb://h../",
+            "sb://a..b/",
+            "sb://caf\u{e9}/",
+            "x/sb://h/",
+            "ftp://h/",
+            "://h/",
+            "sb:/h/",
+            "",
+        ] {
+            assert_eq!(Endpoint::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn debug_output_hides_the_key() {
         let shown = format!("{:?}", ConnectionString::parse(FULL).unwrap());
         assert!(!shown.contains("a+b/c="), "{shown}");
@@ -330,7 +462,7 @@ mod tests {
 
         #[test]
         fn what_is_written_reads_back(
-            host in "[a-z][a-z0-9.-]{0,30}",
+            host in "[a-z][a-z0-9-]{0,9}(\\.[a-z0-9_-]{1,9}){0,3}",
             port in prop::option::of(any::<u16>()),
             policy in "[A-Za-z][A-Za-z0-9._-]{0,30}",
             key in "[A-Za-z0-9+/=]{1,60}",

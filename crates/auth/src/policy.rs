@@ -20,14 +20,20 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether either key satisfies the test. Both are always tried, for an even timing.
+    /// Whether either key satisfies the test.
     pub(crate) fn any_key(&self, test: impl Fn(&Key) -> bool) -> bool {
         self.key_that(test).is_some()
     }
 
-    /// The first key that satisfies the test. Both are always tried, for an even timing.
+    /// The first key that satisfies the test. Two are always tried, for an even timing.
     pub(crate) fn key_that(&self, test: impl Fn(&Key) -> bool) -> Option<&Key> {
-        let secondary = self.secondary.as_ref().filter(|key| test(key));
+        let secondary = match &self.secondary {
+            Some(key) => Some(key).filter(|key| test(key)),
+            None => {
+                test(&self.primary);
+                None
+            }
+        };
         if test(&self.primary) {
             return Some(&self.primary);
         }
@@ -108,23 +114,22 @@ impl PolicySet {
         })
     }
 
-    /// Every policy of that name which a credential for the hub may mean: the hub's own first,
-    /// then the namespace's, each with the event hub it stands on.
-    pub(crate) fn candidates<'a>(
+    /// The namespace's policy of that name.
+    pub(crate) fn of_namespace(&self, name: &str) -> Option<&Policy> {
+        self.policies.iter().find(|policy| policy.name == name)
+    }
+
+    /// The policies of that name on the event hub, with the name it has here: clients write a
+    /// hub's name in any case, as Event Hubs lets them.
+    pub(crate) fn of_hub<'a>(
         &'a self,
-        hub: Option<&'a TopicName>,
+        hub: &'a TopicName,
         name: &'a str,
-    ) -> impl Iterator<Item = (Option<&'a TopicName>, &'a Policy)> {
-        // Clients write a hub's name in any case, as Event Hubs lets them.
-        let of_hubs = self
-            .hubs
+    ) -> impl Iterator<Item = (&'a TopicName, &'a Policy)> {
+        self.hubs
             .iter()
-            .filter(move |(owner, _)| {
-                hub.is_some_and(|hub| hub.as_str().eq_ignore_ascii_case(owner.as_str()))
-            })
-            .flat_map(|(owner, policies)| policies.iter().map(move |policy| (Some(owner), policy)));
-        of_hubs
-            .chain(self.policies.iter().map(|policy| (None, policy)))
+            .filter(|(owner, _)| hub.as_str().eq_ignore_ascii_case(owner.as_str()))
+            .flat_map(|(owner, policies)| policies.iter().map(move |policy| (owner, policy)))
             .filter(move |(_, policy)| policy.name == name)
     }
 }

@@ -137,8 +137,12 @@ enum Shown {
     Token(SasToken),
 }
 
-/// Why a login failed, in words that are safe to send to whoever tried it: they name what the
-/// caller named, and never a key.
+/// What a stranger is told of every credential that opens nothing here.
+const REFUSED: &str = "the credential opens nothing here: no such namespace or policy, or not its \
+                       key; the broker's log says which";
+
+/// Why a login failed, in words for the log: they name what the caller named, and never a key.
+/// [`LoginError::for_strangers`] are the words for whoever tried it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum LoginError {
     #[error("the PLAIN message is malformed")]
@@ -159,6 +163,8 @@ pub enum LoginError {
          by default on this listener"
     )]
     NoNamespace,
+    #[error("the token is for another namespace than the connection string")]
+    OtherNamespace,
     #[error("no policy {policy:?} in namespace {namespace}")]
     UnknownPolicy {
         policy: String,
@@ -178,6 +184,29 @@ pub enum LoginError {
     Expired,
     #[error("the token's resource (sr) and EntityPath name different event hubs")]
     EntityPathMismatch,
+}
+
+impl LoginError {
+    /// The words that anyone may read. They tell what is wrong with the message itself, but not
+    /// which namespaces, event hubs and policies there are.
+    #[must_use]
+    pub fn for_strangers(&self) -> String {
+        match self {
+            Self::NoNamespace
+            | Self::OtherNamespace
+            | Self::UnknownPolicy { .. }
+            | Self::WrongKey { .. }
+            | Self::WrongSignature { .. } => REFUSED.to_owned(),
+            // Only the holder of a signed token gets as far as its age.
+            Self::Malformed
+            | Self::UserName
+            | Self::AuthorizationId
+            | Self::ConnectionString(_)
+            | Self::Token(_)
+            | Self::Expired
+            | Self::EntityPathMismatch => self.to_string(),
+        }
+    }
 }
 
 impl Login {
@@ -215,6 +244,42 @@ impl Login {
             Shown::ConnectionString(string) => &string.endpoint.host,
             Shown::Token(token) => token.host(),
         }
+    }
+
+    /// The host that the token is for, where there is one: beside a connection string's own
+    /// endpoint.
+    #[must_use]
+    pub fn token_host(&self) -> Option<&str> {
+        match &self.shown {
+            Shown::ConnectionString(string) => match &string.credential {
+                Credential::Token(token) => Some(token.host()),
+                Credential::Key { .. } => None,
+            },
+            Shown::Token(token) => Some(token.host()),
+        }
+    }
+
+    /// Refuses a credential that leads to no namespace, after as much work as one that does.
+    #[must_use]
+    pub fn verify_nowhere(&self, error: LoginError) -> LoginError {
+        let has_hub = match &self.shown {
+            Shown::ConnectionString(string) => string.entity_path.is_some(),
+            Shown::Token(token) => token.hub().is_some(),
+        };
+        for _ in 0..=usize::from(has_hub) {
+            match &self.shown {
+                Shown::Token(token)
+                | Shown::ConnectionString(ConnectionString {
+                    credential: Credential::Token(token),
+                    ..
+                }) => try_nobody(|key| token.is_signed_by(key)),
+                Shown::ConnectionString(ConnectionString {
+                    credential: Credential::Key { key, .. },
+                    ..
+                }) => try_nobody(|ours| ours.matches(key)),
+            }
+        }
+        error
     }
 
     /// Checks the credential against the policies of the namespace it was resolved to. The
@@ -285,7 +350,9 @@ enum Missing {
     Key,
 }
 
-/// The first policy of that name with a key that satisfies the test.
+/// The first policy of that name with a key that satisfies the test: the event hub's own, then the
+/// namespace's. Where there is none, a key of nobody takes its place, so that the time tells no
+/// more than the answer.
 fn find(
     policies: &PolicySet,
     hub: Option<&model::TopicName>,
@@ -293,26 +360,38 @@ fn find(
     test: impl Fn(&Key) -> bool,
 ) -> Result<Principal, Missing> {
     let mut missing = Missing::Policy;
-    for (owner, policy) in policies.candidates(hub, name) {
-        if let Some(key) = policy.key_that(&test) {
-            return Ok(principal(policy, key, owner, hub));
+    if let Some(hub) = hub {
+        let mut candidates = policies.of_hub(hub, name).peekable();
+        if candidates.peek().is_none() {
+            try_nobody(&test);
         }
-        missing = Missing::Key;
+        for (owner, policy) in candidates {
+            if let Some(key) = policy.key_that(&test) {
+                return Ok(principal(policy, key, Scope::Hub(owner.clone())));
+            }
+            missing = Missing::Key;
+        }
     }
-    Err(missing)
+    let Some(policy) = policies.of_namespace(name) else {
+        try_nobody(&test);
+        return Err(missing);
+    };
+    let scope = hub.map_or(Scope::Namespace, |hub| Scope::NarrowedTo(hub.clone()));
+    policy
+        .key_that(&test)
+        .map(|key| principal(policy, key, scope))
+        .ok_or(Missing::Key)
 }
 
-fn principal(
-    policy: &Policy,
-    key: &Key,
-    owner: Option<&model::TopicName>,
-    hub: Option<&model::TopicName>,
-) -> Principal {
-    let scope = match (owner, hub) {
-        (Some(owner), _) => Scope::Hub(owner.clone()),
-        (None, Some(hub)) => Scope::NarrowedTo(hub.clone()),
-        (None, None) => Scope::Namespace,
-    };
+/// Does the work of a policy that is not there: two tests with a key that nobody has, whatever
+/// comes out.
+fn try_nobody(test: impl Fn(&Key) -> bool) {
+    let nobody = Key::from("this is no policy's key, and 44 characters  ");
+    std::hint::black_box(test(&nobody));
+    std::hint::black_box(test(&nobody));
+}
+
+fn principal(policy: &Policy, key: &Key, scope: Scope) -> Principal {
     Principal {
         policy: Arc::from(policy.name.as_str()),
         rights: policy.rights,

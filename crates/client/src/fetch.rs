@@ -60,6 +60,8 @@ pub struct FetchedPartition {
     pub records: Vec<ConsumedRecord>,
     /// Where to read on.
     pub next_offset: i64,
+    /// Why nothing could be read there, behind `records`: bytes that are no records.
+    pub damage: Option<RecordsError>,
 }
 
 /// A record as it was read.
@@ -83,11 +85,26 @@ pub enum RecordsError {
     Decompress(#[from] DecompressError),
 }
 
+impl FetchedPartition {
+    /// What is wrong with the partition, for a caller who has taken its records.
+    #[must_use]
+    pub fn trouble(&self, topic: &str) -> Option<CallError> {
+        let subject = format!("{topic}[{}]", self.partition);
+        if let Some(error) = self.error.clone() {
+            return Some(CallError::Broker { subject, error });
+        }
+        self.damage.clone().map(|error| CallError::Records {
+            subject: format!("{subject} at {}", self.next_offset),
+            error,
+        })
+    }
+}
+
 impl Client {
     /// Reads from some partitions of a topic; waits as the limits say when there is nothing.
     ///
     /// # Errors
-    /// No answer, or bytes that are no records; a partition's own error stands in its result.
+    /// No answer; a partition's own error, and bytes that are no records, stand in its result.
     pub async fn fetch(
         &mut self,
         topic: &str,
@@ -134,12 +151,10 @@ impl Client {
                 log_start_offset: data.log_start_offset,
                 records: Vec::new(),
                 next_offset: asked.offset,
+                damage: None,
             };
             let bytes = data.records.clone().unwrap_or_default();
-            read_batches(bytes, &mut result).map_err(|error| CallError::Records {
-                subject: format!("{topic}[{}] at {}", result.partition, result.next_offset),
-                error,
-            })?;
+            result.damage = read_batches(bytes, &mut result).err();
             fetched.push(result);
         }
         Ok(fetched)
@@ -191,6 +206,7 @@ fn read_records(
                 })
                 .collect(),
         });
+        result.next_offset = offset.0.saturating_add(1);
     }
     Ok(())
 }
@@ -236,8 +252,9 @@ mod tests {
             log_start_offset: 0,
             records: Vec::new(),
             next_offset: from,
+            damage: None,
         };
-        read_batches(bytes.into(), &mut result).unwrap();
+        result.damage = read_batches(bytes.into(), &mut result).err();
         result
     }
 
@@ -250,6 +267,20 @@ mod tests {
         assert_eq!(offsets, [11, 12, 13]);
         assert_eq!(result.next_offset, 14);
         assert_eq!(result.records[0].headers, [("h".to_owned(), None)]);
+    }
+
+    #[test]
+    fn a_damaged_batch_costs_none_of_the_records_before_it() {
+        let mut bytes = stamped(0, &["a", "b"]).to_vec();
+        let mut damaged = stamped(2, &["c"]).to_vec();
+        // Gzip, by its attributes; the records behind them are not.
+        damaged[22] = 1;
+        bytes.extend_from_slice(&damaged);
+        let result = read(bytes, 0);
+        assert_eq!(result.records.len(), 2);
+        assert_eq!(result.next_offset, 2);
+        let trouble = result.trouble("orders").unwrap().to_string();
+        assert!(trouble.starts_with("orders[3] at 2: "), "{trouble}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod standing;
 use std::sync::Arc;
 
 use auth::{Caller, Resource, Right};
-use model::{LeaderEpoch, NamespaceName, TopicId, TopicName};
+use model::{LeaderEpoch, NamespaceId, NamespaceName, TopicId, TopicName};
 use quota::Direction;
 use thiserror::Error;
 use tracing::{info, warn};
@@ -160,6 +160,19 @@ impl Access {
     #[must_use]
     pub fn namespace(&self) -> &NamespaceName {
         &self.inner.namespace.name
+    }
+
+    /// The number of the namespace in this data directory.
+    #[must_use]
+    pub fn namespace_id(&self) -> NamespaceId {
+        self.inner.namespace.id
+    }
+
+    /// Whether the caller may send anywhere at all.
+    #[must_use]
+    pub fn may_send(&self) -> bool {
+        self.authorise(Resource::Namespace, Need::Right(Right::Send))
+            .is_ok()
     }
 
     /// The namespace's persistent cluster id: 22 characters of base64.

@@ -21,6 +21,9 @@ pub struct Origin {
     pub server_name: Option<String>,
     /// The listener's namespace.
     pub listener_namespace: Option<NamespaceName>,
+    /// Whether a refusal tells the caller what else only the log says: a developer on the
+    /// broker's own machine.
+    pub hears_reasons: bool,
 }
 
 /// A SASL exchange in progress.
@@ -39,11 +42,14 @@ pub enum LoginStep {
     Done(Box<Access>, Bytes),
 }
 
-/// A refused login. The message is safe to show to the client.
+/// A refused login.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{message}")]
+#[error("{reason}")]
 pub struct LoginError {
+    /// For the caller. A stranger does not learn from it what there is.
     pub message: String,
+    /// For the log.
+    pub reason: String,
     /// Answer this much later, against guessing.
     pub delay: Duration,
 }
@@ -120,22 +126,30 @@ impl Login {
     /// # Errors
     /// The login is refused; the connection is closed after the answer.
     pub fn step(self, token: &[u8]) -> Result<LoginStep, LoginError> {
-        let refused = |message: String| LoginError {
+        let refused = |message: String, reason: String| LoginError {
             message,
+            reason,
             delay: FAILED_LOGIN_HOLD,
         };
-        let access = self
-            .verify(token)
-            .map_err(|error| refused(error.to_string()))?;
+        let access = self.verify(token).map_err(|error| {
+            let reason = error.to_string();
+            let message = if self.origin.hears_reasons {
+                reason.clone()
+            } else {
+                error.for_strangers()
+            };
+            refused(message, reason)
+        })?;
         if let Some(before) = &self.before
             && !before.is_same_caller(&access)
         {
-            return Err(refused(format!(
+            let message = format!(
                 "a connection that logs in again stays with its policy ({:?} in namespace {}) and \
                  its event hub; another needs another connection",
                 before.principal(),
                 before.namespace(),
-            )));
+            );
+            return Err(refused(message.clone(), message));
         }
         Ok(LoginStep::Done(Box::new(access), Bytes::new()))
     }
@@ -147,7 +161,16 @@ impl Login {
         let host = login.host().trim_end_matches('.').to_ascii_lowercase();
         let namespace: Arc<Namespace> = namespaces
             .resolve([Some(host.as_str()), server_name, listener])
-            .ok_or(auth::LoginError::NoNamespace)?;
+            .ok_or_else(|| login.verify_nowhere(auth::LoginError::NoNamespace))?;
+        // A token names its namespace itself; a name that is none of ours, such as one of Azure,
+        // does not count.
+        let other = login
+            .token_host()
+            .and_then(|host| namespaces.owner(host.trim_end_matches('.')))
+            .filter(|owner| owner.id != namespace.id);
+        if other.is_some() {
+            return Err(login.verify_nowhere(auth::LoginError::OtherNamespace));
+        }
         let now = self.core.clock.now();
         // Read first: policies that are replaced meanwhile are looked at once more.
         let version = namespace.policies_version.load(Ordering::Acquire);

@@ -97,6 +97,8 @@ pub(crate) struct Call<'a> {
 pub(crate) enum Answer<R> {
     Ready(Answered<R>),
     Later(BoxFuture<'static, Answered<R>>),
+    /// As later, but it does nothing before it is polled, when its turn has come.
+    InTurn(BoxFuture<'static, Answered<R>>),
     /// As later, while what the request brought waits in the log's queue.
     Queued(BoxFuture<'static, Answered<R>>),
 }

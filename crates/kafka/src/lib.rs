@@ -27,4 +27,4 @@ mod spine;
 
 pub use address::{Advertised, Endpoint};
 pub use registry::{ServedApi, served};
-pub use session::{Kafka, KafkaLimits, Peer, Reply, Session, Staged};
+pub use session::{Kafka, KafkaLimits, LoginReasons, Peer, Reply, Session, Staged};

@@ -20,7 +20,7 @@ use wire::api::ApiKey;
 
 use crate::{
     handler::Throttle,
-    session::{Peer, Reply, SessionState, Staged},
+    session::{Kafka, LoginReasons, Peer, Reply, SessionState, Staged},
     spine,
 };
 
@@ -82,7 +82,7 @@ impl Login {
         }
         Self {
             step: Step::Open,
-            access: hub.anonymous(&origin(peer)),
+            access: hub.anonymous(&origin(peer, LoginReasons::Logged)),
             former: None,
         }
     }
@@ -112,7 +112,7 @@ impl Login {
     /// Begins an exchange.
     pub(crate) fn handshake(
         &mut self,
-        hub: &Hub,
+        kafka: &Kafka,
         peer: &Peer,
         mechanism: &str,
         framing: Framing,
@@ -123,8 +123,10 @@ impl Login {
             }
             Step::Handshake => {}
         }
-        let exchange = hub
-            .login(mechanism, origin(peer), self.access.clone())
+        let origin = origin(peer, kafka.limits.login_reasons);
+        let exchange = kafka
+            .hub
+            .login(mechanism, origin, self.access.clone())
             .map_err(HandshakeError::Mechanism)?;
         self.step = match framing {
             Framing::Raw => Step::Raw(exchange),
@@ -184,10 +186,12 @@ pub(crate) const fn is_open_to_all(api: ApiKey) -> bool {
     )
 }
 
-fn origin(peer: &Peer) -> Origin {
+fn origin(peer: &Peer, reasons: LoginReasons) -> Origin {
+    let is_here = peer.remote.ip().to_canonical().is_loopback();
     Origin {
         server_name: peer.tls_server_name.clone(),
         listener_namespace: peer.namespace.clone(),
+        hears_reasons: is_here && reasons == LoginReasons::ToldOnLoopback,
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,17 @@ pub struct KafkaLimits {
     pub fetch_session_count_max: usize,
     /// Partitions over all fetch sessions together.
     pub fetch_session_partition_count_max: usize,
+    /// Who hears why a login was refused.
+    pub login_reasons: LoginReasons,
+}
+
+/// Who hears of a refused login whether it was the namespace, the policy or the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginReasons {
+    /// The log.
+    Logged,
+    /// The log, and callers on the broker's own machine.
+    ToldOnLoopback,
 }
 
 impl Default for KafkaLimits {
@@ -44,6 +58,7 @@ impl Default for KafkaLimits {
             frames: FrameLimits::default(),
             fetch_session_count_max: 1_000,
             fetch_session_partition_count_max: 200_000,
+            login_reasons: LoginReasons::Logged,
         }
     }
 }
@@ -67,6 +82,9 @@ pub enum Staged {
     Ready(Reply),
     /// Finishes in the background; its place among the connection's replies is taken already.
     Later(BoxFuture<'static, Reply>),
+    /// As later, but it does nothing before it is polled, and then holds no more memory than
+    /// [`Session::allow_reply`] was told last.
+    InTurn(BoxFuture<'static, Reply>),
     /// As later, but the request's bytes were copied into the log's queue: its memory counts until the
     /// reply.
     Queued(BoxFuture<'static, Reply>),
@@ -129,6 +147,8 @@ pub(crate) struct SessionState {
     client_id: Option<String>,
     /// What [`Session::take_pause`] gives.
     pub(crate) pause: Duration,
+    /// What a reply that is read for may hold in memory when it begins.
+    pub(crate) reply_bytes_max: Arc<AtomicUsize>,
 }
 
 /// What a client says it is (ApiVersions 3 and later).
@@ -150,6 +170,7 @@ impl Session {
                 software: None,
                 client_id: None,
                 pause: Duration::ZERO,
+                reply_bytes_max: Arc::new(AtomicUsize::new(usize::MAX)),
             },
         }
     }
@@ -183,6 +204,18 @@ impl Session {
     /// what is known of its throttling before its reply. Asked once after each frame.
     pub fn take_pause(&mut self) -> Duration {
         std::mem::take(&mut self.state.pause)
+    }
+
+    /// What the reply that begins next may hold in memory.
+    pub fn allow_reply(&mut self, bytes: usize) {
+        self.state.reply_bytes_max.store(bytes, Ordering::Relaxed);
+    }
+
+    /// The number of the caller's namespace; 0 before the login.
+    #[must_use]
+    pub fn tenant(&self) -> u64 {
+        let access = self.state.login.access();
+        access.map_or(0, |access| u64::from(access.namespace_id().0) + 1)
     }
 
     /// Whether the listener asks for a login and none has succeeded yet.

@@ -129,6 +129,7 @@ where
     match H::handle(call, request) {
         Answer::Ready(answered) => route.finish::<H::Request>(answered),
         Answer::Later(answered) => Staged::Later(route.finish_later::<H::Request>(answered)),
+        Answer::InTurn(answered) => Staged::InTurn(route.finish_later::<H::Request>(answered)),
         Answer::Queued(answered) => Staged::Queued(route.finish_later::<H::Request>(answered)),
     }
 }
@@ -161,7 +162,9 @@ impl Route {
         Box::pin(async move {
             match self.finish::<R>(answered.await) {
                 Staged::Ready(reply) => reply,
-                Staged::Later(delayed) | Staged::Queued(delayed) => delayed.await,
+                Staged::Later(delayed) | Staged::InTurn(delayed) | Staged::Queued(delayed) => {
+                    delayed.await
+                }
                 Staged::Silent => Reply::default(),
                 Staged::Close(reason) => Reply::closing(reason),
             }

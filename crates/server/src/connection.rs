@@ -6,20 +6,23 @@
 //! socket --> Reader --frame--> Session::dispatch --> replies (in order) --> Writer --> socket
 //! ```
 
+mod deadlines;
+mod pending;
 mod reader;
 mod timer;
+mod turns;
 mod writer;
 
 use std::{
     future::{Future, poll_fn},
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream::FuturesOrdered};
+use futures_util::{FutureExt, StreamExt, stream::FuturesOrdered};
 use model::Piece;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -27,15 +30,19 @@ use tokio::{
 };
 
 use self::{
-    reader::{Frame, Reader},
+    pending::{HeldReply, Pending, PendingReply},
+    reader::{Frame, Reader, Surroundings},
     timer::Timer,
+    turns::Turns,
     writer::Writer,
 };
 use crate::{
     End, Limits, Reply, Session, Staged,
-    budget::{Pool, Reserved, Share, Waiting},
+    budget::{Account, Flow, Pool, Reserved, Share, Tenants},
     clock,
     frame_memory::FrameMemory,
+    frontend::ReplyFuture,
+    pace::Pace,
     stream::Stream,
 };
 
@@ -49,14 +56,16 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) incoming: Pool,
     pub(crate) outgoing: Pool,
+    pub(crate) tenants: Tenants,
     pub(crate) frames: FrameMemory,
 }
 
 impl Shared {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            incoming: Pool::new(limits.incoming_bytes_max),
-            outgoing: Pool::new(limits.outgoing_bytes_max),
+            incoming: Pool::new(limits.incoming_bytes_max, Flow::Incoming),
+            outgoing: Pool::new(limits.outgoing_bytes_max, Flow::Outgoing),
+            tenants: Tenants::default(),
             frames: FrameMemory::default(),
             limits,
         }
@@ -68,10 +77,13 @@ pub(crate) struct Connection<I, S> {
     io: I,
     session: S,
     shared: Arc<Shared>,
+    /// To whom its memory is counted.
+    tenant: u64,
+    account: Account,
     reader: Reader,
     replies: FuturesOrdered<Pending>,
-    /// A finished reply for which the outgoing memory is short.
-    held: Option<(Reply, usize, Waiting)>,
+    turns: Turns,
+    held: Option<HeldReply>,
     writer: Writer,
     /// Nothing more is read; what is under way ends, then the connection does, for this reason.
     ending: Option<End>,
@@ -87,36 +99,11 @@ pub(crate) struct Connection<I, S> {
     /// When something last arrived or left.
     last_activity: Instant,
     last_write: Instant,
+    /// Of what is being written.
+    pace: Pace,
     timer: Timer,
     /// Received and sent so far.
     moved_bytes: u64,
-}
-
-/// A request whose reply has a place in the order.
-struct Pending {
-    reply: PendingReply,
-    /// The memory of the request, while it is in use.
-    share: Option<Share>,
-}
-
-enum PendingReply {
-    Ready(Option<Reply>),
-    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
-}
-
-impl Future for Pending {
-    type Output = Reply;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Reply> {
-        let reply = match &mut self.reply {
-            PendingReply::Ready(reply) => Poll::Ready(reply.take().unwrap_or_default()),
-            PendingReply::Later(future) => future.as_mut().poll(context),
-        };
-        if reply.is_ready() {
-            self.share = None;
-        }
-        reply
-    }
 }
 
 impl<I: Stream, S: Session> Connection<I, S> {
@@ -126,13 +113,18 @@ impl<I: Stream, S: Session> Connection<I, S> {
         let login_until = session
             .awaits_login()
             .then(|| opened + shared.limits.login_timeout);
+        let tenant = session.tenant();
+        let account = shared.tenants.account(tenant);
         let timer = Timer::new(now + shared.limits.idle_timeout);
         Self {
             io,
             session,
             shared,
+            tenant,
+            account,
             reader: Reader::default(),
             replies: FuturesOrdered::new(),
+            turns: Turns::default(),
             held: None,
             writer: Writer::default(),
             ending: None,
@@ -143,6 +135,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             lapsed: false,
             last_activity: now,
             last_write: now,
+            pace: Pace::begin(now),
             timer,
             moved_bytes: 0,
         }
@@ -207,6 +200,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             }
             let now = clock::now().monotonic;
             let mut progress = false;
+            self.begin_next(now);
             // All that are ready leave in one call.
             while self.poll_replies(context, now) {
                 progress = true;
@@ -250,21 +244,21 @@ impl<I: Stream, S: Session> Connection<I, S> {
 
     /// Moves the next finished reply, in order, to the writer.
     fn poll_replies(&mut self, context: &mut Context<'_>, now: Instant) -> bool {
-        if let Some((_, _, waiting)) = &mut self.held {
-            let Poll::Ready(share) = waiting.as_mut().poll(context) else {
+        if let Some(held) = &mut self.held {
+            let Poll::Ready(share) = held.waiting.poll_unpin(context) else {
                 return false;
             };
-            if let (Some((reply, bytes, _)), Some(share)) = (self.held.take(), share) {
-                self.send(reply, bytes, share, now);
+            if let (Some(held), Some(share)) = (self.held.take(), share) {
+                self.send(held.reply, held.bytes, share, now);
             }
             return true;
         }
-        let full = self.writer.bytes >= self.shared.limits.outgoing_bytes_per_connection_max;
-        if full || self.replies.is_empty() {
+        if self.is_full() || self.replies.is_empty() {
             return false;
         }
         match self.replies.poll_next_unpin(context) {
             Poll::Ready(Some(reply)) => {
+                self.turns.take();
                 self.take_reply(reply, now);
                 true
             }
@@ -272,21 +266,56 @@ impl<I: Stream, S: Session> Connection<I, S> {
         }
     }
 
+    /// Whether so much waits to be written that nothing more is made ready.
+    fn is_full(&self) -> bool {
+        self.writer.bytes >= self.shared.limits.outgoing_bytes_per_connection_max
+    }
+
+    /// Lets the next reply begin that waits for its turn, once those before it have been taken.
+    fn begin_next(&mut self, now: Instant) {
+        if self.turns.is_next() && self.may_begin(now) {
+            self.allow_reply();
+            self.turns.begin();
+        }
+    }
+
+    fn may_begin(&self, now: Instant) -> bool {
+        let is_muted = self.muted_until.is_some_and(|until| until > now);
+        self.held.is_none() && !self.is_full() && !is_muted
+    }
+
+    fn allow_reply(&mut self) {
+        let room = self.shared.outgoing.allowance(&self.account);
+        let allowance = self.turns.allowance(self.writer.is_idle(), room);
+        self.session.allow_reply(allowance);
+    }
+
     fn take_reply(&mut self, reply: Reply, now: Instant) {
         let bytes = reply.chunks.iter().map(Piece::len).sum();
         // What stays in its file takes no memory of ours.
-        let held = reply.chunks.iter().filter_map(Piece::memory);
-        match self.shared.outgoing.reserve(held.map(Bytes::len).sum()) {
+        let in_memory = reply.chunks.iter().filter_map(Piece::memory);
+        let in_memory = in_memory.map(Bytes::len).sum();
+        let outgoing = &self.shared.outgoing;
+        match outgoing.reserve(&self.account, in_memory, in_memory) {
             Reserved::Now(share) => self.send(reply, bytes, share, now),
-            Reserved::Later(waiting) => self.held = Some((reply, bytes, waiting)),
+            Reserved::Later(waiting) => {
+                self.held = Some(HeldReply {
+                    reply,
+                    bytes,
+                    waiting,
+                    since: now,
+                });
+            }
         }
     }
 
     fn send(&mut self, reply: Reply, bytes: usize, share: Share, now: Instant) {
         if self.writer.is_idle() {
             self.last_write = now;
+            self.pace = Pace::begin(now);
         }
         self.last_activity = now;
+        self.turns.sent(bytes);
         self.writer.push(reply.chunks, bytes, share);
         self.mute(reply.mute, now);
         if let Some(reason) = reply.close {
@@ -315,6 +344,8 @@ impl<I: Stream, S: Session> Connection<I, S> {
                     self.moved_bytes += written as u64;
                     self.last_write = now;
                     self.last_activity = now;
+                    let least = self.shared.limits.least_pace_of_replies();
+                    self.pace.moved(written, least, now);
                     progress = true;
                 }
             }
@@ -332,14 +363,13 @@ impl<I: Stream, S: Session> Connection<I, S> {
             self.last_activity = now;
             self.reader.resume_clock(now);
         }
-        let Self {
-            reader,
-            io,
-            session,
-            shared,
-            ..
-        } = self;
-        let frame = match reader.poll_frame(context, io, session, shared, now) {
+        let around = Surroundings {
+            session: &self.session,
+            shared: &self.shared,
+            account: &self.account,
+            now,
+        };
+        let frame = match self.reader.poll_frame(context, &mut self.io, &around) {
             Poll::Pending => return Ok(false),
             Poll::Ready(frame) => frame,
         };
@@ -362,7 +392,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             && self.muted_until.is_none()
             && self.held.is_none()
             && self.replies.len() < limits.requests_in_flight_max
-            && self.writer.bytes < limits.outgoing_bytes_per_connection_max
+            && !self.is_full()
     }
 
     fn dispatch(&mut self, frame: Frame, now: Instant) {
@@ -379,6 +409,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
         if self.login_until.is_some() && !self.session.awaits_login() {
             self.login_until = None;
         }
+        self.note_tenant();
         let pause = self.session.take_pause();
         self.mute(pause, now);
         let (reply, share) = match staged {
@@ -390,6 +421,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
                 let share = (!trace.is_gone()).then_some(share);
                 (PendingReply::Later(future), share)
             }
+            Staged::InTurn(future) => (self.in_turn(future, now), None),
             Staged::Queued(future) => {
                 let share = self.shared.incoming.make_large(share);
                 (PendingReply::Later(future), Some(share))
@@ -402,60 +434,36 @@ impl<I: Stream, S: Session> Connection<I, S> {
                 (PendingReply::Ready(Some(reply)), None)
             }
         };
+        self.turns.enter();
         self.replies.push_back(Pending { reply, share });
+    }
+
+    /// A reply that begins at once if all before it have been taken, else in its turn.
+    fn in_turn(&mut self, reply: ReplyFuture, now: Instant) -> PendingReply {
+        if self.replies.is_empty() && self.may_begin(now) {
+            self.allow_reply();
+            return PendingReply::Later(reply);
+        }
+        let comes = self.turns.wait();
+        PendingReply::Later(Box::pin(async move {
+            // Else the connection is gone, and nobody asks.
+            drop(comes.await);
+            reply.await
+        }))
+    }
+
+    /// Counts what is taken from now on to whom the login belongs.
+    fn note_tenant(&mut self) {
+        let tenant = self.session.tenant();
+        if tenant != self.tenant {
+            self.tenant = tenant;
+            self.account = self.shared.tenants.account(tenant);
+        }
     }
 
     /// Whether an ending connection owes nothing any more.
     fn is_finished(&self) -> bool {
         self.ending.is_some() && !self.owes()
-    }
-
-    /// Ends the connection when a deadline has passed, else wakes for the next one.
-    fn poll_timer(&mut self, context: &mut Context<'_>, now: Instant) -> Poll<End> {
-        let (deadline, end) = self.deadline(now);
-        if let Some(end) = end
-            && deadline <= now
-        {
-            return Poll::Ready(end);
-        }
-        if self.timer.ring_at(context, deadline).is_ready() {
-            // It rang for this very deadline: look at everything again.
-            context.waker().wake_by_ref();
-        }
-        Poll::Pending
-    }
-
-    /// The next deadline, and the end that it means if it means one.
-    fn deadline(&self, now: Instant) -> (Instant, Option<End>) {
-        let limits = &self.shared.limits;
-        let stall = |since: Instant, limit: Duration, end: fn(Duration) -> End| {
-            (since + limit, Some(end(limit)))
-        };
-        let writing = (!self.writer.is_idle()).then(|| {
-            let limit = limits.write_stall_timeout;
-            stall(self.last_write, limit, End::WriteStalled)
-        });
-        let muted = self.muted_until.map(|until| (until, None));
-        let expires = self.session.expires().filter(|_| !self.lapsed);
-        let lapse = expires.map(|until| (until, None));
-        let login = self
-            .login_until
-            .map(|until| (until, Some(End::LoginTooSlow(limits.login_timeout))));
-        let waits_for_client = !self.paused && !self.reader.is_reserving();
-        let frame = self.reader.under_way.filter(|_| waits_for_client);
-        let stalled = frame.map(|times| {
-            let limit = limits.frame_stall_timeout;
-            stall(times.last_byte, limit, End::FrameStalled)
-        });
-        let slow = frame.map(|times| stall(times.began, limits.frame_timeout, End::FrameTooSlow));
-        let is_idle = waits_for_client && frame.is_none() && self.replies.is_empty();
-        let idle = is_idle.then(|| stall(self.last_activity, limits.idle_timeout, End::Idle));
-        [writing, muted, lapse, login, stalled, slow, idle]
-            .into_iter()
-            .flatten()
-            .min_by_key(|(deadline, _)| *deadline)
-            // A reply is being worked on, or memory is short: the client owes nothing.
-            .unwrap_or((now + limits.idle_timeout, None))
     }
 }
 

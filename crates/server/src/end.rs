@@ -25,6 +25,16 @@ pub enum End {
     FrameStalled(Duration),
     #[error("a frame took longer than {0:?}")]
     FrameTooSlow(Duration),
+    #[error("a frame arrived at less than {0} bytes a second (limits: transfer rate)")]
+    FrameTrickles(u64),
+    #[error(
+        "the client took in its replies at less than {0} bytes a second (limits: transfer rate)"
+    )]
+    RepliesTrickle(u64),
+    #[error("memory was short for {0:?} (limits: incoming and outgoing bytes)")]
+    MemoryShort(Duration),
+    #[error("memory was short, and others waited {0:?} for the rest of its frame")]
+    HeldUpOthers(Duration),
     #[error("the client took in nothing for {0:?} while replies waited for it")]
     WriteStalled(Duration),
     #[error("no login within {0:?} of connecting")]
@@ -50,6 +60,28 @@ pub enum End {
 }
 
 impl End {
+    /// In a word, for the metrics.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::ClientClosed | Self::ClientClosedInFrame => "client",
+            Self::Drained => "shutdown",
+            Self::Refused(_) => "refused",
+            Self::Lapsed(_) => "login_ended",
+            Self::Idle(_) => "idle",
+            Self::FrameStalled(_) | Self::FrameTooSlow(_) | Self::FrameTrickles(_) => {
+                "slow_request"
+            }
+            Self::WriteStalled(_) | Self::RepliesTrickle(_) => "slow_reader",
+            Self::MemoryShort(_) => "memory_short",
+            Self::HeldUpOthers(_) => "held_up_others",
+            Self::LoginTooSlow(_) => "slow_login",
+            Self::HandshakeTooSlow(_) | Self::Handshake(_) => "tls_handshake",
+            Self::TlsOnPlaintext | Self::PlaintextOnTls | Self::Http => "wrong_protocol",
+            Self::Broken(_) => "broken",
+        }
+    }
+
     /// Whether it is the ordinary end of a connection, of which the log need not speak.
     #[must_use]
     pub const fn is_ordinary(&self) -> bool {

@@ -41,6 +41,16 @@ pub trait Session: Send + 'static {
         Duration::ZERO
     }
 
+    /// What the reply that begins next may hold in memory.
+    fn allow_reply(&mut self, bytes: usize) {
+        let _unused = bytes;
+    }
+
+    /// The number of whom the memory of this connection is counted to, as well as to itself.
+    fn tenant(&self) -> u64 {
+        0
+    }
+
     /// Whether the client has yet to log in.
     fn awaits_login(&self) -> bool {
         false
@@ -61,14 +71,20 @@ pub trait Session: Send + 'static {
     fn describe(&self) -> String;
 }
 
+/// A reply that finishes in the background.
+pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
+
 /// A request after its first stage.
 pub enum Staged {
     Ready(Reply),
     /// Finishes in the background; its place among the replies is taken already. The request's
     /// memory is others' as soon as nobody holds its bytes.
-    Later(Pin<Box<dyn Future<Output = Reply> + Send>>),
+    Later(ReplyFuture),
+    /// As later, but it does nothing before it is polled, which is when the replies before it have been
+    /// taken, and then holds no more memory than [`Session::allow_reply`] was told last.
+    InTurn(ReplyFuture),
     /// As later, but the request's bytes were copied into a queue: its memory counts until the reply.
-    Queued(Pin<Box<dyn Future<Output = Reply> + Send>>),
+    Queued(ReplyFuture),
     /// No reply is owed.
     Silent,
     /// The connection ends, for this reason, once the earlier replies are out.
@@ -80,7 +96,7 @@ impl Staged {
     pub(crate) const fn decides(&self) -> bool {
         match self {
             Self::Ready(reply) => reply.close.is_some(),
-            Self::Later(_) | Self::Queued(_) | Self::Silent => false,
+            Self::Later(_) | Self::InTurn(_) | Self::Queued(_) | Self::Silent => false,
             Self::Close(_) => true,
         }
     }

@@ -163,8 +163,17 @@ impl Session for KafkaSession {
                 Staged::Ready(reply.into())
             }
             kafka::Staged::Later(future) => Staged::Later(complete(future, stages, began)),
+            kafka::Staged::InTurn(future) => Staged::InTurn(complete(future, stages, began)),
             kafka::Staged::Queued(future) => Staged::Queued(complete(future, stages, began)),
         }
+    }
+
+    fn allow_reply(&mut self, bytes: usize) {
+        self.session.allow_reply(bytes);
+    }
+
+    fn tenant(&self) -> u64 {
+        self.session.tenant()
     }
 
     fn awaits_login(&self) -> bool {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::pace::LeastPace;
+
 /// The server's limits; each is a setting of the operator.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -29,6 +31,10 @@ pub struct Limits {
     pub frame_stall_timeout: Duration,
     /// How long a frame may take as a whole.
     pub frame_timeout: Duration,
+    /// What a frame, and what is sent to a client, must move in a second on average; 0: nothing.
+    pub transfer_rate_min: u64,
+    /// How long a frame or a reply may wait for memory that others hold.
+    pub memory_timeout: Duration,
     /// How long a client may take in nothing of what is being sent to it.
     pub write_stall_timeout: Duration,
     /// How long a closed connection is still drained, so that its last reply arrives.
@@ -50,8 +56,26 @@ impl Default for Limits {
             login_timeout: Duration::from_secs(30),
             frame_stall_timeout: Duration::from_secs(30),
             frame_timeout: Duration::from_secs(600),
+            transfer_rate_min: 4 << 10,
+            memory_timeout: Duration::from_secs(30),
             write_stall_timeout: Duration::from_secs(60),
             linger: Duration::from_millis(500),
+        }
+    }
+}
+
+impl Limits {
+    pub(crate) const fn least_pace_of_frames(&self) -> LeastPace {
+        LeastPace {
+            grace: self.frame_stall_timeout,
+            bytes_per_second: self.transfer_rate_min,
+        }
+    }
+
+    pub(crate) const fn least_pace_of_replies(&self) -> LeastPace {
+        LeastPace {
+            grace: self.write_stall_timeout,
+            bytes_per_second: self.transfer_rate_min,
         }
     }
 }

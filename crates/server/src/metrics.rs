@@ -18,6 +18,7 @@ pub use self::{
     hub::{HubSource, Series},
     process::ProcessSource,
 };
+use crate::End;
 
 /// Asked at each scrape, on the admin listener's thread: writes what it has.
 pub trait Source: Send + Sync + 'static {
@@ -93,6 +94,7 @@ pub struct ConnectionMetrics {
     opened: IntCounterVec,
     closed: IntCounterVec,
     refused: IntCounterVec,
+    ended: IntCounterVec,
 }
 
 impl ConnectionMetrics {
@@ -120,6 +122,13 @@ impl ConnectionMetrics {
                 "tidegate_connections_refused_total",
                 "Connections beyond a limit, closed at once.",
             ))?,
+            ended: metrics.register(IntCounterVec::new(
+                Opts::new(
+                    "tidegate_connections_ended_total",
+                    "Connections that have ended, by why.",
+                ),
+                &["listener", "reason"],
+            ))?,
         })
     }
 
@@ -130,6 +139,8 @@ impl ConnectionMetrics {
             opened: self.opened.with_label_values(&[name]),
             closed: self.closed.with_label_values(&[name]),
             refused: self.refused.with_label_values(&[name]),
+            ended: self.ended.clone(),
+            name: name.to_owned(),
         }
     }
 }
@@ -141,6 +152,8 @@ pub(crate) struct ListenerMetrics {
     opened: prometheus::IntCounter,
     closed: prometheus::IntCounter,
     refused: prometheus::IntCounter,
+    ended: IntCounterVec,
+    name: String,
 }
 
 impl ListenerMetrics {
@@ -149,6 +162,12 @@ impl ListenerMetrics {
         self.active.inc();
         self.opened.inc();
         OpenConnection(self)
+    }
+
+    /// Counts the end of a connection.
+    pub(crate) fn ended(&self, end: &End) {
+        let labels = &[self.name.as_str(), end.kind()];
+        self.ended.with_label_values(labels).inc();
     }
 
     /// Counts a connection that found no place.

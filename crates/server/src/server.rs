@@ -329,6 +329,7 @@ impl<F: Frontend> Listener<F> {
             }
         };
         drop(open);
+        self.metrics.ended(&end);
         if end.is_ordinary() {
             debug!(listener = name, %remote, who, "connection closed: {end}");
         } else {

@@ -23,8 +23,6 @@ pub use snapshot::SnapshotError;
 
 /// Batches remembered per producer: as many as a client may have in flight (KIP-98).
 const BATCHES_KEPT: usize = 5;
-/// Producers remembered per partition; beyond it the one that was idle longest is forgotten.
-pub const PRODUCERS_MAX: usize = 10_000;
 
 /// What to do with a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +150,7 @@ impl Producers {
     }
 
     /// Takes note of a batch that was appended (or replayed); `now` dates the producer's activity.
+    /// How many are remembered is for the caller to bound: [`Producers::keep_at_most`].
     pub fn update(&mut self, header: &BatchHeader, now: Timestamp) {
         if !header.is_idempotent() {
             return;
@@ -175,11 +174,18 @@ impl Producers {
         self.by_activity.remove(&(entry.active, id));
         entry.active = entry.active.max(now);
         self.by_activity.insert((entry.active, id));
-        while self.entries.len() > PRODUCERS_MAX {
-            let Some((_, oldest)) = self.by_activity.pop_first() else {
-                break;
+    }
+
+    /// Forgets those who were idle longest until no more than `count_max` are left, but never
+    /// `newest`, who has just been active.
+    pub fn keep_at_most(&mut self, count_max: usize, newest: ProducerId) {
+        while self.entries.len() > count_max {
+            let mut idle = self.by_activity.iter();
+            let Some(&oldest) = idle.find(|(_, id)| *id != newest) else {
+                return;
             };
-            self.entries.remove(&oldest);
+            self.by_activity.remove(&oldest);
+            self.entries.remove(&oldest.1);
         }
     }
 

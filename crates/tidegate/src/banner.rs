@@ -19,7 +19,7 @@ pub(crate) struct Banner<'a> {
     pub(crate) namespace: &'a str,
     /// The host that clients on this machine use.
     pub(crate) host: &'a str,
-    /// Absent where printing it at every start would put a secret into somebody's logs.
+    /// Absent where printing it would put a secret into somebody's logs.
     pub(crate) connection_string: Option<&'a str>,
 }
 
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_gets_plain_lines_with_everything_to_paste() {
+    fn plain_lines_hold_everything_to_paste() {
         let shown = text(Some("Endpoint=sb://x/;SharedAccessKey=k"), false);
         assert!(!shown.contains('\x1b'));
         for part in [

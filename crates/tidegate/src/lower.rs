@@ -83,6 +83,8 @@ pub(crate) fn server_limits(settings: &Settings) -> server::Limits {
         login_timeout: limits.login_timeout,
         frame_stall_timeout: limits.frame_stall_timeout,
         frame_timeout: limits.frame_timeout,
+        transfer_rate_min: limits.transfer_rate_min,
+        memory_timeout: limits.memory_timeout,
         write_stall_timeout: limits.write_stall_timeout,
         ..server::Limits::default()
     }
@@ -99,6 +101,21 @@ pub(crate) fn kafka_limits(settings: &Settings) -> kafka::KafkaLimits {
         },
         fetch_session_count_max: size(limits.fetch_sessions_max),
         fetch_session_partition_count_max: size(limits.fetch_session_partitions_max),
+        login_reasons: login_reasons(settings),
+    }
+}
+
+/// A broker that lets callers on this machine do all without a login is for development, and hides
+/// from them no reason of a refused login either.
+fn login_reasons(settings: &Settings) -> kafka::LoginReasons {
+    let is_open_here = settings
+        .listeners
+        .iter()
+        .any(|listener| !listener.security.sasl && listener.address.ip().is_loopback());
+    if is_open_here {
+        kafka::LoginReasons::ToldOnLoopback
+    } else {
+        kafka::LoginReasons::Logged
     }
 }
 

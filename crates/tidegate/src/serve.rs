@@ -235,8 +235,10 @@ impl Prepared {
         let string = reach::connection_string(&self.settings, secrets, reach::Wanted::default())?;
         let string = string.to_string();
         let namespace = self.settings.namespaces.first();
-        // With a configuration of its own the broker's output is likely to be kept somewhere.
-        let may_show = first_start || self.sources.file.is_none();
+        // A secret belongs into nobody's log. With a configuration of its own the broker's output is
+        // likely to be kept even where it is a terminal.
+        let may_show =
+            output::is_read_by_a_person() && (first_start || self.sources.file.is_none());
         let banner = Banner {
             runtime,
             data_dir,

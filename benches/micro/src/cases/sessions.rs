@@ -121,7 +121,9 @@ impl Connection {
     fn settle(&self, staged: Staged) -> Reply {
         match staged {
             Staged::Ready(reply) => reply,
-            Staged::Later(reply) | Staged::Queued(reply) => self.runtime.block_on(reply),
+            Staged::Later(reply) | Staged::InTurn(reply) | Staged::Queued(reply) => {
+                self.runtime.block_on(reply)
+            }
             Staged::Silent => panic!("no reply"),
             Staged::Close(reason) => panic!("closed: {reason}"),
         }

@@ -100,7 +100,7 @@ fn keys_open_what_their_policy_stands_on() {
 }
 
 #[test]
-fn a_failed_login_says_what_was_wrong_and_shows_no_key() {
+fn the_log_hears_what_was_wrong_and_strangers_hear_one_thing() {
     let cases = [
         (
             "SharedAccessKeyName=boss;SharedAccessKey=ROOTKEY",
@@ -121,9 +121,45 @@ fn a_failed_login_says_what_was_wrong_and_shows_no_key() {
         ),
     ];
     for (rest, expected) in cases {
-        let error = login(&string(rest)).unwrap_err().to_string();
-        assert_eq!(error, expected);
+        let error = login(&string(rest)).unwrap_err();
+        assert_eq!(error.to_string(), expected);
+        assert_eq!(error.for_strangers(), REFUSED);
     }
+    let parsed = Login::parse(&plain(&string(cases[0].0))).unwrap();
+    let error = parsed.verify_nowhere(LoginError::NoNamespace);
+    assert_eq!(error.for_strangers(), REFUSED);
+}
+
+/// Counts the keys that a login is compared with.
+fn tried(hub: Option<&TopicName>, name: &str) -> usize {
+    let count = std::cell::Cell::new(0);
+    let none = |_: &Key| {
+        count.set(count.get() + 1);
+        false
+    };
+    assert!(find(&policies(), hub, name, none).is_err());
+    count.get()
+}
+
+#[test]
+fn a_policy_that_is_not_there_costs_what_one_that_is_there_does() {
+    for name in ["root", "reader", "writer", "nobody"] {
+        assert_eq!(tried(None, name), 2, "{name}");
+        for place in ["Orders", "orders", "absent"] {
+            assert_eq!(tried(Some(&hub(place)), name), 4, "{name} on {place}");
+        }
+    }
+    let without_second = Policy {
+        secondary: None,
+        ..policy("p", Rights::SEND, "k")
+    };
+    let count = std::cell::Cell::new(0);
+    let is_wrong = |_: &Key| {
+        count.set(count.get() + 1);
+        false
+    };
+    assert!(without_second.key_that(is_wrong).is_none());
+    assert_eq!(count.get(), 2, "one key or two");
 }
 
 #[test]

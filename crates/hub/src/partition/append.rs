@@ -112,7 +112,7 @@ impl Partition {
         for header in &headers {
             state.replay(header, now.wall);
         }
-        state.forget_surplus(rules.producers_max);
+        state.forget_surplus(&headers, rules.producers_max);
         state.next = next;
         Ok(Placed {
             base_offset,
@@ -186,12 +186,13 @@ impl State {
 
 impl State {
     /// Keeps the producers within their bound, which Kafka does not have.
-    fn forget_surplus(&mut self, producers_max: usize) {
+    fn forget_surplus(&mut self, appended: &[BatchHeader], producers_max: usize) {
         if self.producers.len() <= producers_max {
             return;
         }
-        if let Some(Timestamp(oldest)) = self.producers.oldest_activity() {
-            self.producers.expire(Timestamp(oldest.saturating_add(1)));
+        if let Some(newest) = appended.last() {
+            self.producers
+                .keep_at_most(producers_max, newest.producer_id);
         }
     }
 }

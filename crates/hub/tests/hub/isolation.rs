@@ -110,23 +110,45 @@ async fn the_connection_string_leads_to_the_namespace_and_its_policies_only() {
     assert_eq!(by_host.namespace().as_str(), "prod");
 
     let refused = login(&world, "hub.example", "sender").unwrap_err();
-    assert_eq!(refused.message, "no policy \"sender\" in namespace prod");
+    assert_eq!(refused.reason, "no policy \"sender\" in namespace prod");
     let wrong = login_with(&world, "dev", "all", "guess", Origin::default()).unwrap_err();
     assert_eq!(
-        wrong.message,
+        wrong.reason,
         "the key does not match policy \"all\" in namespace dev"
     );
+    assert_eq!(wrong.message, refused.message, "strangers learn nothing");
     assert!(!wrong.delay.is_zero());
 
     let azure = "contoso.servicebus.windows.net";
-    assert!(login(&world, azure, "all").is_err());
+    let nowhere = login(&world, azure, "all").unwrap_err();
+    assert_eq!(nowhere.message, wrong.message);
     let origin = Origin {
         server_name: Some("dev.local".to_owned()),
         listener_namespace: Some(NamespaceName::from("prod")),
+        ..Origin::default()
     };
     let by_server_name = login_with(&world, azure, "all", "all-key", origin).unwrap();
     assert_eq!(by_server_name.namespace().as_str(), "dev");
     assert_eq!(by_server_name.endpoint_host(), None);
+}
+
+/// Of policy `all` with key `all-key` for hub.example, which is prod, until the year 2286.
+const PROD_TOKEN: &str = "SharedAccessSignature sr=sb%3A%2F%2Fhub.example%2F\
+    &sig=b1E%2BK2bngXiv5h24CjHKQaldXQspxiN%2BVZgLJan8S44%3D&se=9999999999&skn=all";
+
+#[tokio::test]
+async fn a_token_of_one_namespace_opens_no_other_even_where_the_keys_are_the_same() {
+    let world = two_namespaces();
+    let shown = |endpoint: &str| {
+        let token = format!(
+            "\0$ConnectionString\0Endpoint=sb://{endpoint}/;SharedAccessSignature={PROD_TOKEN}"
+        );
+        let login = world.hub.login("PLAIN", Origin::default(), None).unwrap();
+        login.step(token.as_bytes())
+    };
+    assert!(shown("hub.example").is_ok());
+    let reason = shown("dev").err().unwrap().reason;
+    assert!(reason.contains("another namespace"), "{reason}");
 }
 
 #[tokio::test]

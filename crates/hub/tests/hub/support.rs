@@ -114,6 +114,7 @@ impl World {
         let origin = Origin {
             server_name: None,
             listener_namespace: Some(NamespaceName::from(namespace)),
+            ..Origin::default()
         };
         self.hub.anonymous(&origin).unwrap()
     }

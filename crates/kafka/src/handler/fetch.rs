@@ -7,7 +7,10 @@
 //! | Differs | Records of both isolation levels end at the high watermark, which is the synced end of the log; a committed read lists no aborted transactions |
 //! | Skipped | Followers: a replica id makes no difference. Racks and preferred replicas |
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use hub::{
     ListenPartition, ListenTopic,
@@ -70,7 +73,10 @@ impl Handler for Fetch {
             read.max_wait = Duration::ZERO;
         }
         let (access, endpoint) = (call.access.clone(), call.session.endpoint());
-        Answer::Later(Box::pin(async move {
+        let bytes_max = Arc::clone(&call.session.reply_bytes_max);
+        Answer::InTurn(Box::pin(async move {
+            // Known when the replies before it have been taken. One batch is read in any case.
+            read.max_bytes = read.max_bytes.min(bytes_max.load(Ordering::Relaxed));
             // Nothing to read is nothing to wait for.
             let fetched = if read.partitions.is_empty() {
                 Fetched {

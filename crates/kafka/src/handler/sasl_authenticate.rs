@@ -3,7 +3,7 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 0 to 2 |
-//! | Behaviour | A refused login is answered late (against guessing) with error 58, a message that says what was wrong as far as that is safe, and empty bytes that are not null; then the connection ends. With a token, the session's lifetime is what is left of it; once it is over, the next request ends the connection, unless it begins a new login (KIP-368). Logging in again keeps the caller: another policy is refused as a failed login is |
+//! | Behaviour | A refused login is answered late (against guessing) with error 58, a message that says what was wrong as far as a stranger may know it (the log says all of it, and on a development broker so does the message to callers on the same machine), and empty bytes that are not null; then the connection ends. With a token, the session's lifetime is what is left of it; once it is over, the next request ends the connection, unless it begins a new login (KIP-368). Logging in again keeps the caller: another policy is refused as a failed login is |
 //! | Differs | From Azure, which answers a wrong user name with null bytes that no client can read |
 //! | Skipped | A lifetime for logins by key, which never end (`connections.max.reauth.ms`) |
 

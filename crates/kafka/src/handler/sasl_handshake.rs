@@ -42,10 +42,7 @@ impl LoginHandler for SaslHandshake {
         let peer = &session.peer;
         let mechanism = request.mechanism;
         let response = SaslHandshakeResponse::default();
-        match session
-            .login
-            .handshake(&kafka.hub, peer, &mechanism, framing)
-        {
+        match session.login.handshake(&kafka, peer, &mechanism, framing) {
             Ok(()) => response.with_mechanisms(vec![mechanism]).into(),
             Err(HandshakeError::State) => {
                 Answered::from(response.with_error_code(ErrorCode::IllegalSaslState.code()))

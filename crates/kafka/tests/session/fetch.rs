@@ -112,7 +112,7 @@ async fn too_little_is_waited_for_until_it_is_enough() {
     let request = fetching("orders", id, vec![wanting(0, 0)])
         .with_min_bytes(1)
         .with_max_wait_ms(10_000);
-    let Staged::Later(mut later) = consumer.send(11, &request) else {
+    let Staged::InTurn(mut later) = consumer.send(11, &request) else {
         panic!("nothing was waited for");
     };
     assert!(is_waiting(&mut later).await);
@@ -130,7 +130,7 @@ async fn a_wait_ends_with_nothing_when_its_time_is_over() {
     let request = fetching("orders", id, vec![wanting(0, 0)])
         .with_min_bytes(1)
         .with_max_wait_ms(10_000);
-    let Staged::Later(mut later) = consumer.send(11, &request) else {
+    let Staged::InTurn(mut later) = consumer.send(11, &request) else {
         panic!("nothing was waited for");
     };
     assert!(is_waiting(&mut later).await);
@@ -289,7 +289,7 @@ async fn above_the_units_new_clients_are_told_and_old_ones_wait() {
     );
     let mute = u128::try_from(response.throttle_time_ms).unwrap();
     assert_eq!(reply.mute.as_millis(), mute);
-    let Staged::Later(mut later) = client.send(7, &request) else {
+    let Staged::InTurn(mut later) = client.send(7, &request) else {
         panic!("answered at once");
     };
     for _ in 0..100 {

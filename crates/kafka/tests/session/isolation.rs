@@ -99,7 +99,7 @@ async fn noise_in_every_api_and_version_is_answered_or_closed_but_never_panics()
         match world.connect().dispatch(raw(key, version, 1, &body)) {
             Staged::Close(_) => refused += 1,
             Staged::Ready(_) | Staged::Silent => answered += 1,
-            Staged::Later(mut later) | Staged::Queued(mut later) => {
+            Staged::Later(mut later) | Staged::InTurn(mut later) | Staged::Queued(mut later) => {
                 is_waiting(&mut later).await;
                 answered += 1;
             }
@@ -121,7 +121,7 @@ async fn noise_as_a_whole_frame_closes() {
         match world.connect_as(crate::world::sasl_peer()).dispatch(frame) {
             // By chance it may be an ApiVersions request.
             Staged::Close(_) | Staged::Ready(_) => {}
-            Staged::Later(_) | Staged::Queued(_) | Staged::Silent => {
+            Staged::Later(_) | Staged::InTurn(_) | Staged::Queued(_) | Staged::Silent => {
                 panic!("a stranger was served")
             }
         }

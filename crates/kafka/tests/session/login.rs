@@ -89,14 +89,54 @@ async fn a_refused_login_is_answered_late_and_closed() {
     let response = client.decode::<SaslAuthenticateRequest>(1, &reply);
     assert_eq!(response.error_code, 58);
     assert_eq!(response.auth_bytes, Bytes::new(), "empty, not null");
+    let reason = reply.close.unwrap();
+    assert!(reason.contains("\"root\" in namespace dev"), "{reason}");
+    assert!(!reason.contains("WRONG"), "{reason}");
+}
+
+/// What a caller at the address is told of a refused login, and what the log says.
+async fn refusal(world: &World, remote: &str, password: &str) -> (String, String) {
+    let mut client = world.connect_as(kafka::Peer {
+        remote: remote.parse().unwrap(),
+        ..sasl_peer()
+    });
+    client.call(1, &handshake("PLAIN")).await;
+    let staged = client.send(1, &token(plain(password)));
+    world.clock.advance(Duration::from_secs(60));
+    let reply = settle(staged).await;
+    let response = client.decode::<SaslAuthenticateRequest>(1, &reply);
     let message = response.error_message.unwrap();
-    assert!(
-        message.contains("\"root\" in namespace dev"),
-        "{}",
-        &*message
-    );
-    assert!(!message.contains("WRONG"), "{}", &*message);
-    assert!(reply.close.is_some());
+    (message.to_string(), reply.close.unwrap())
+}
+
+#[tokio::test]
+async fn strangers_are_told_one_thing_of_every_refused_credential() {
+    let told = kafka::KafkaLimits {
+        login_reasons: kafka::LoginReasons::ToldOnLoopback,
+        ..kafka::KafkaLimits::default()
+    };
+    let wrong = [
+        ROOT.replace("ROOTKEY", "WRONG"),
+        ROOT.replace("=root", "=nobody"),
+        format!("{};EntityPath=orders", ROOT.replace("=root", "=nobody")),
+        ROOT_60.replace("VyRi", "AAAA"),
+        ROOT_60.replace("skn=root", "skn=nobody"),
+    ];
+    let (logged, told) = (World::new(), World::with(told, |_| {}));
+    let mut messages = std::collections::BTreeSet::new();
+    let mut here = std::collections::BTreeSet::new();
+    for password in &wrong {
+        let (message, _) = refusal(&logged, "127.0.0.1:5000", password).await;
+        messages.insert(message);
+        let (message, reason) = refusal(&told, "192.0.2.1:5000", password).await;
+        assert!(!reason.contains(&message), "{reason}");
+        messages.insert(message);
+        let (message, reason) = refusal(&told, "[::ffff:127.0.0.1]:5000", password).await;
+        assert!(reason.contains(&message), "{reason}");
+        here.insert(message);
+    }
+    assert_eq!(messages.len(), 1, "{messages:?}");
+    assert!(here.len() >= 3, "{here:?}");
 }
 
 #[tokio::test]

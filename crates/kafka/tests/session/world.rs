@@ -231,7 +231,7 @@ pub(crate) fn body(reply: &Reply) -> Bytes {
 pub(crate) async fn settle(staged: Staged) -> Reply {
     match staged {
         Staged::Ready(reply) => reply,
-        Staged::Later(later) | Staged::Queued(later) => later.await,
+        Staged::Later(later) | Staged::InTurn(later) | Staged::Queued(later) => later.await,
         Staged::Silent => Reply::default(),
         Staged::Close(reason) => panic!("closed: {reason}"),
     }
@@ -247,7 +247,7 @@ pub(crate) fn closed(staged: Staged) -> String {
     match staged {
         Staged::Close(reason) => reason,
         Staged::Ready(reply) => panic!("answered: {reply:?}"),
-        Staged::Later(_) | Staged::Queued(_) => panic!("answered later"),
+        Staged::Later(_) | Staged::InTurn(_) | Staged::Queued(_) => panic!("answered later"),
         Staged::Silent => panic!("not answered"),
     }
 }

@@ -12,13 +12,15 @@ use std::{
 };
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::{
     End, Session,
-    budget::{Reserved, Share, Waiting},
+    budget::{Account, Reserved, SMALL_BYTES_MAX, Share, Waiting},
     connection::Shared,
     frame_memory::Trace,
+    pace::Pace,
     sniff,
 };
 
@@ -34,6 +36,8 @@ const FIRST_PIECE_BYTES: usize = 64 * 1024;
 const GROWTH: usize = 16;
 /// What a connection has sent before it may claim at once, up to this: nothing is moved then.
 const TRUSTED_BYTES_MAX: usize = 2 << 20;
+/// Memory that is asked for at once when what a frame was given is full.
+const STEP_BYTES_MAX: usize = 4 << 20;
 
 /// One connection's incoming side.
 #[derive(Default)]
@@ -47,6 +51,18 @@ pub(super) struct Reader {
     largest: usize,
     /// When the frame under way began, and when its last byte came.
     pub(super) under_way: Option<Times>,
+    /// Since when it waits for memory, not for the client.
+    pub(super) waits_since: Option<Instant>,
+    /// Since when the frame has been given more memory than there is.
+    pub(super) exceeds_since: Option<Instant>,
+}
+
+/// What a reader has to do with, beside its stream.
+pub(super) struct Surroundings<'a, S> {
+    pub(super) session: &'a S,
+    pub(super) shared: &'a Shared,
+    pub(super) account: &'a Account,
+    pub(super) now: Instant,
 }
 
 /// A frame's clock.
@@ -54,6 +70,7 @@ pub(super) struct Reader {
 pub(super) struct Times {
     pub(super) began: Instant,
     pub(super) last_byte: Instant,
+    pub(super) pace: Pace,
 }
 
 #[derive(Default)]
@@ -61,12 +78,39 @@ enum State {
     #[default]
     Head,
     /// The length is known and good; memory for it is short.
-    Reserving { length: usize, waiting: Waiting },
-    Body {
+    Reserving {
         length: usize,
-        body: BytesMut,
-        share: Share,
+        waiting: Waiting,
     },
+    Body(Body),
+}
+
+/// A frame that comes in. Its share grows with it.
+struct Body {
+    length: usize,
+    bytes: BytesMut,
+    share: Share,
+    /// Its share is full, and memory for more is short.
+    more: Option<Waiting>,
+}
+
+impl Body {
+    fn is_whole(&self) -> bool {
+        self.bytes.len() == self.length
+    }
+
+    /// How far it may grow.
+    fn granted(&self) -> usize {
+        if self.length <= SMALL_BYTES_MAX {
+            return self.length;
+        }
+        self.share.bytes().min(self.length)
+    }
+
+    /// As much again as it has.
+    fn next_step(&self) -> usize {
+        self.bytes.len().clamp(FIRST_PIECE_BYTES, STEP_BYTES_MAX)
+    }
 }
 
 /// A whole frame, with the memory reserved for it.
@@ -77,37 +121,32 @@ pub(super) struct Frame {
 }
 
 impl Reader {
-    /// Whether the reader waits for memory, not for the client.
-    pub(super) fn is_reserving(&self) -> bool {
-        matches!(self.state, State::Reserving { .. })
-    }
-
     /// The next frame.
-    pub(super) fn poll_frame<I: AsyncRead + Unpin>(
+    pub(super) fn poll_frame<I: AsyncRead + Unpin, S: Session>(
         &mut self,
         context: &mut Context<'_>,
         io: &mut I,
-        session: &impl Session,
-        shared: &Shared,
-        now: Instant,
+        around: &Surroundings<'_, S>,
     ) -> Poll<Result<Frame, End>> {
         loop {
             match &mut self.state {
-                State::Head => match self.judge(session)? {
-                    Some(length) => self.begin_body(length, shared),
-                    None => ready!(self.poll_ahead(context, io, now))?,
+                State::Head => match self.judge(around.session)? {
+                    Some(length) => self.begin_body(length, around),
+                    None => ready!(self.poll_ahead(context, io, around))?,
                 },
                 State::Reserving { length, waiting } => {
                     let length = *length;
-                    let share = ready!(waiting.as_mut().poll(context)).ok_or(End::Drained)?;
-                    self.take_ahead(length, share, shared);
-                    // The wait was ours, not the client's.
-                    self.restart_clock(now);
+                    let share = ready!(waiting.poll_unpin(context)).ok_or(End::Drained)?;
+                    self.granted(&share, around.now);
+                    self.take_ahead(length, share, around.shared);
                 }
-                State::Body { length, body, .. } if body.len() == *length => {
-                    return Poll::Ready(Ok(self.finish(shared, now)));
+                State::Body(body) if body.is_whole() => {
+                    return Poll::Ready(Ok(self.finish(around)));
                 }
-                State::Body { .. } => ready!(self.poll_body(context, io, now))?,
+                State::Body(body) if body.bytes.len() >= body.granted() => {
+                    ready!(self.poll_grant(context, around))?;
+                }
+                State::Body(_) => ready!(self.poll_body(context, io, around))?,
             }
         }
     }
@@ -127,11 +166,67 @@ impl Reader {
         Ok(enough.then_some(length))
     }
 
-    fn begin_body(&mut self, length: usize, shared: &Shared) {
-        match shared.incoming.reserve(length) {
-            Reserved::Now(share) => self.take_ahead(length, share, shared),
-            Reserved::Later(waiting) => self.state = State::Reserving { length, waiting },
+    fn begin_body<S>(&mut self, length: usize, around: &Surroundings<'_, S>) {
+        let first = if length <= SMALL_BYTES_MAX {
+            length
+        } else {
+            length.min(self.trusted())
+        };
+        let incoming = &around.shared.incoming;
+        match incoming.reserve(around.account, first, length) {
+            Reserved::Now(share) => self.take_ahead(length, share, around.shared),
+            Reserved::Later(waiting) => {
+                self.waits_since = Some(around.now);
+                self.state = State::Reserving { length, waiting };
+            }
         }
+    }
+
+    /// What the connection may claim before it has sent it.
+    fn trusted(&self) -> usize {
+        self.largest.clamp(FIRST_PIECE_BYTES, TRUSTED_BYTES_MAX)
+    }
+
+    /// Gets memory for more of the body.
+    fn poll_grant<S>(
+        &mut self,
+        context: &mut Context<'_>,
+        around: &Surroundings<'_, S>,
+    ) -> Poll<Result<(), End>> {
+        let State::Body(body) = &mut self.state else {
+            unreachable!("only a body grows");
+        };
+        if body.more.is_none() {
+            let needs = body.length - body.share.bytes();
+            let incoming = &around.shared.incoming;
+            match incoming.extend(&body.share, body.next_step(), needs) {
+                Reserved::Now(share) => {
+                    body.share.join(share);
+                    return Poll::Ready(Ok(()));
+                }
+                Reserved::Later(waiting) => {
+                    self.waits_since = Some(around.now);
+                    body.more = Some(waiting);
+                }
+            }
+        }
+        let Some(waiting) = &mut body.more else {
+            return Poll::Pending;
+        };
+        let share = ready!(waiting.poll_unpin(context)).ok_or(End::Drained)?;
+        body.more = None;
+        self.granted(&share, around.now);
+        if let State::Body(body) = &mut self.state {
+            body.share.join(share);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The wait for memory is over. It was ours, not the client's.
+    fn granted(&mut self, share: &Share, now: Instant) {
+        self.waits_since = None;
+        self.exceeds_since = share.exceeds().then_some(now).or(self.exceeds_since);
+        self.restart_clock(now);
     }
 
     /// Begins the body with what has arrived of it already. No two frames share memory: whoever
@@ -139,7 +234,7 @@ impl Reader {
     fn take_ahead(&mut self, length: usize, share: Share, shared: &Shared) {
         let mut arrived = mem::take(&mut self.ahead);
         arrived.advance(PREFIX_BYTES);
-        let body = match arrived.len().cmp(&length) {
+        let bytes = match arrived.len().cmp(&length) {
             Ordering::Equal => arrived,
             Ordering::Greater => {
                 let body = BytesMut::from(arrived.get(..length).unwrap_or_default());
@@ -148,29 +243,30 @@ impl Reader {
                 body
             }
             Ordering::Less => {
-                let trusted = self.largest.clamp(FIRST_PIECE_BYTES, TRUSTED_BYTES_MAX);
-                let mut body = shared.frames.take(length.min(trusted));
+                let mut body = shared.frames.take(length.min(self.trusted()));
                 body.extend_from_slice(&arrived);
                 body
             }
         };
-        self.state = State::Body {
+        self.state = State::Body(Body {
             length,
-            body,
+            bytes,
             share,
-        };
+            more: None,
+        });
     }
 
-    fn finish(&mut self, shared: &Shared, now: Instant) -> Frame {
-        let State::Body { body, share, .. } = mem::take(&mut self.state) else {
+    fn finish<S>(&mut self, around: &Surroundings<'_, S>) -> Frame {
+        let State::Body(Body { bytes, share, .. }) = mem::take(&mut self.state) else {
             unreachable!("only a body can be finished");
         };
         self.under_way = None;
-        self.largest = self.largest.max(body.len());
+        self.exceeds_since = None;
+        self.largest = self.largest.max(bytes.len());
         if !self.ahead.is_empty() {
-            self.restart_clock(now);
+            self.restart_clock(around.now);
         }
-        let (bytes, trace) = shared.frames.finish(body);
+        let (bytes, trace) = around.shared.frames.finish(bytes);
         Frame {
             bytes,
             trace,
@@ -182,59 +278,62 @@ impl Reader {
         self.under_way = Some(Times {
             began: now,
             last_byte: now,
+            pace: Pace::begin(now),
         });
     }
 
     /// Reads what there is of heads and small frames.
-    fn poll_ahead<I: AsyncRead + Unpin>(
+    fn poll_ahead<I: AsyncRead + Unpin, S>(
         &mut self,
         context: &mut Context<'_>,
         io: &mut I,
-        now: Instant,
+        around: &Surroundings<'_, S>,
     ) -> Poll<Result<(), End>> {
         let mut scratch = [const { MaybeUninit::uninit() }; SCRATCH_BYTES];
         let mut buffer = ReadBuf::uninit(&mut scratch);
         let result = ready!(Pin::new(io).poll_read(context, &mut buffer));
-        self.check(result.map(|()| buffer.filled().len()))?;
+        let count = self.check(result.map(|()| buffer.filled().len()))?;
         if self.ahead.is_empty() {
-            self.restart_clock(now);
+            self.restart_clock(around.now);
         }
-        self.touch(now);
+        self.arrived(count, around);
         self.ahead.extend_from_slice(buffer.filled());
         Poll::Ready(Ok(()))
     }
 
     /// Reads more of the body, straight into its own memory.
-    fn poll_body<I: AsyncRead + Unpin>(
+    fn poll_body<I: AsyncRead + Unpin, S>(
         &mut self,
         context: &mut Context<'_>,
         io: &mut I,
-        now: Instant,
+        around: &Surroundings<'_, S>,
     ) -> Poll<Result<(), End>> {
-        let State::Body { length, body, .. } = &mut self.state else {
+        let State::Body(body) = &mut self.state else {
             unreachable!("only a body is read on");
         };
-        let missing = *length - body.len();
-        if body.capacity() == body.len() {
-            let piece = body.len().saturating_mul(GROWTH - 1).max(FIRST_PIECE_BYTES);
-            body.reserve(piece.min(missing));
+        let missing = body.length - body.bytes.len();
+        let granted = body.granted().saturating_sub(body.bytes.len());
+        let bytes = &mut body.bytes;
+        if bytes.capacity() == bytes.len() {
+            let piece = bytes.len().saturating_mul(GROWTH - 1);
+            bytes.reserve(piece.max(FIRST_PIECE_BYTES).min(missing));
         }
         // The capacity may exceed the frame; the next frame's bytes must not end up in this one.
-        let mut room = body.limit(missing);
+        let mut room = bytes.limit(granted);
         let result = ready!(pin!(io.read_buf(&mut room)).poll(context));
-        self.check(result)?;
-        self.touch(now);
+        let count = self.check(result)?;
+        self.arrived(count, around);
         Poll::Ready(Ok(()))
     }
 
     /// What a read of so many bytes means; none at all is the end of the stream.
-    fn check(&self, read: io::Result<usize>) -> Result<(), End> {
+    fn check(&self, read: io::Result<usize>) -> Result<usize, End> {
         match read {
-            Ok(1..) => Ok(()),
+            Ok(count @ 1..) => Ok(count),
             // TLS clients often hang up without saying so.
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(End::Broken(error)),
             Ok(0) | Err(_) => {
-                let in_frame = !self.ahead.is_empty() || matches!(self.state, State::Body { .. });
+                let in_frame = !self.ahead.is_empty() || matches!(self.state, State::Body(_));
                 Err(if in_frame {
                     End::ClientClosedInFrame
                 } else {
@@ -251,9 +350,11 @@ impl Reader {
         }
     }
 
-    fn touch(&mut self, now: Instant) {
+    fn arrived<S>(&mut self, bytes: usize, around: &Surroundings<'_, S>) {
         if let Some(times) = &mut self.under_way {
-            times.last_byte = now;
+            times.last_byte = around.now;
+            let least = around.shared.limits.least_pace_of_frames();
+            times.pace.moved(bytes, least, around.now);
         }
     }
 }

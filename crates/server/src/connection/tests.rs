@@ -1,5 +1,10 @@
 //! Deadlines, in time that only moves when everybody waits.
 
+use std::sync::{
+    Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use bytes::Bytes;
 use model::Now;
 use tokio::{
@@ -17,12 +22,15 @@ const PIPE_BYTES: usize = 4096;
 const LOGIN: &[u8] = b"\0\0\0\x01i";
 const ECHO: &[u8] = b"\0\0\0\x01e";
 
-/// Answers `e` at once, `l` after an hour, `b` with more than the pipe takes; `i` logs in, and what
+/// Answers `e` at once, `l` after an hour, `r` in its turn with as much as it may, `b` with more than the pipe takes; `i` logs in, and what
 /// was to expire does so no more.
 #[derive(Default)]
 struct Script {
     awaits_login: bool,
     expires: Option<Instant>,
+    /// What each reply that has begun to be read for was allowed.
+    begun: Arc<Mutex<Vec<usize>>>,
+    allowed: Arc<AtomicUsize>,
 }
 
 impl Session for Script {
@@ -41,6 +49,14 @@ impl Session for Script {
                 reply(frame)
             })),
             Some(b'b') => Staged::Ready(reply(Bytes::from(vec![b'b'; 4 * PIPE_BYTES]))),
+            Some(b'r') => {
+                let (begun, allowed) = (Arc::clone(&self.begun), Arc::clone(&self.allowed));
+                Staged::InTurn(Box::pin(async move {
+                    let allowed = allowed.load(Ordering::SeqCst);
+                    begun.lock().unwrap().push(allowed);
+                    reply(Bytes::from(vec![b'r'; allowed]))
+                }))
+            }
             Some(b'i') => {
                 self.awaits_login = false;
                 self.expires = None;
@@ -52,6 +68,10 @@ impl Session for Script {
 
     fn awaits_login(&self) -> bool {
         self.awaits_login
+    }
+
+    fn allow_reply(&mut self, bytes: usize) {
+        self.allowed.store(bytes, Ordering::SeqCst);
     }
 
     fn expires(&self) -> Option<Instant> {
@@ -79,6 +99,7 @@ fn awaiting_login() -> Script {
 struct World {
     client: DuplexStream,
     serving: JoinHandle<(End, Duration)>,
+    shared: Arc<Shared>,
 }
 
 impl World {
@@ -99,12 +120,16 @@ impl World {
         let limits = Limits::default();
         let shared = Arc::new(Shared::new(limits));
         let opened = clock::now().monotonic;
-        let mut connection = Connection::new(io, script, shared, opened);
+        let mut connection = Connection::new(io, script, Arc::clone(&shared), opened);
         let serving = tokio::spawn(async move {
             let end = connection.run().await;
             (end, clock::now().monotonic - opened)
         });
-        Self { client, serving }
+        Self {
+            client,
+            serving,
+            shared,
+        }
     }
 
     async fn send(&mut self, bytes: &[u8]) {
@@ -158,6 +183,7 @@ async fn a_frame_that_only_trickles_is_closed() {
     let World {
         mut client,
         serving,
+        ..
     } = World::new();
     client.write_all(b"\0\x0f\xff\xff").await.unwrap();
     let trickle = async {
@@ -167,8 +193,90 @@ async fn a_frame_that_only_trickles_is_closed() {
     };
     let ((), ended) = tokio::join!(trickle, serving);
     let (end, after) = ended.unwrap();
-    assert_eq!(end.to_string(), "a frame took longer than 600s");
-    assert_eq!(after, Duration::from_secs(600));
+    assert!(end.to_string().contains("less than 4096 bytes a second"));
+    assert_eq!(after.as_secs(), 30);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_on_a_slow_link_comes_in_as_long_as_it_keeps_its_pace() {
+    let mut world = World::new();
+    let mut frame = (1_u32 << 20).to_be_bytes().to_vec();
+    frame.resize(4 + (1 << 20), b'x');
+    for piece in frame.chunks(8 << 10) {
+        world.send(piece).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.client.read_u8().await.unwrap(), b'x');
+    drop(world.client);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_begins_quickly_and_then_trickles_is_closed() {
+    let World {
+        mut client,
+        serving,
+        ..
+    } = World::new();
+    client.write_all(b"\x0f\xff\xff\xff").await.unwrap();
+    client.write_all(&vec![b'x'; 5 << 20]).await.unwrap();
+    let trickle = async {
+        while client.write_all(b"x").await.is_ok() {
+            sleep(Duration::from_secs(8)).await;
+        }
+    };
+    let ((), ended) = tokio::join!(trickle, serving);
+    let (end, after) = ended.unwrap();
+    assert!(end.to_string().contains("less than 4096 bytes a second"));
+    assert!(after.as_secs() <= 60, "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_takes_its_replies_in_drop_by_drop_is_closed() {
+    let World {
+        mut client,
+        serving,
+        ..
+    } = World::new();
+    client.write_all(b"\0\0\0\x01b").await.unwrap();
+    let trickle = async move {
+        while client.read_u8().await.is_ok() {
+            sleep(Duration::from_secs(8)).await;
+        }
+    };
+    let trickle = tokio::spawn(trickle);
+    let (end, after) = serving.await.unwrap();
+    trickle.abort();
+    assert!(
+        end.to_string().contains("less than 4096 bytes a second"),
+        "{end}"
+    );
+    assert!((60..=65).contains(&after.as_secs()), "{after:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_memory_in_vain_is_closed_with_the_reason() {
+    let mut world = World::new();
+    let shared = Arc::clone(&world.shared);
+    // Whole requests, which nobody ends: none of them waits for another.
+    let mut held = Vec::new();
+    while let Reserved::Now(share) = {
+        let other = shared.tenants.account(0);
+        shared.incoming.reserve(&other, 1 << 20, 1 << 20)
+    } {
+        held.push(share);
+    }
+    while let Reserved::Now(share) = {
+        let other = shared.tenants.account(0);
+        shared.incoming.reserve(&other, 1 << 10, 1 << 20)
+    } {
+        held.push(share);
+    }
+    world
+        .send(&[&(1_u32 << 20).to_be_bytes()[..], b"more than a head"].concat())
+        .await;
+    let (reason, after) = world.end().await;
+    assert!(reason.contains("memory was short for 30s"), "{reason}");
+    assert_eq!(after, 30);
 }
 
 #[tokio::test(start_paused = true)]
@@ -280,4 +388,33 @@ async fn a_new_login_before_the_old_ones_end_keeps_what_waits() {
     assert_eq!(world.client.read_u8().await.unwrap(), b'l');
     assert_eq!(world.client.read_u8().await.unwrap(), b'i');
     assert_eq!(world.end().await.1, 3600 + 600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn replies_are_read_for_when_those_before_them_have_been_taken() {
+    const READ: &[u8] = b"\0\0\0\x01r";
+    let script = Script::default();
+    let begun = Arc::clone(&script.begun);
+    let mut world = World::with(script);
+    let window = 1 << 20;
+    world.send(&READ.repeat(20)).await;
+    sleep(Duration::from_secs(10)).await;
+    // The pipe has taken a little of the first.
+    assert_eq!(*begun.lock().unwrap(), [window; 2], "nothing was taken");
+
+    // Others are worked on meanwhile, and the order stays.
+    world.send(ECHO).await;
+    let mut taken = vec![0; 20 * window];
+    world.client.read_exact(&mut taken).await.unwrap();
+    assert!(taken.iter().all(|&byte| byte == b'r'));
+    assert_eq!(world.client.read_u8().await.unwrap(), b'e');
+    assert_eq!(*begun.lock().unwrap(), [window; 20]);
+
+    // A client that has taken all of a reply gets twice as much.
+    // The last reply, of one byte, does not tell.
+    for times in [1, 2, 4, 8] {
+        world.send(READ).await;
+        let mut taken = vec![0; times * window];
+        world.client.read_exact(&mut taken).await.unwrap();
+    }
 }

@@ -14,7 +14,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut, TryGetError};
 use model::{Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 use thiserror::Error;
 
-use super::{Appended, BATCHES_KEPT, Entry, KeptBatch, PRODUCERS_MAX, Producers};
+use super::{Appended, BATCHES_KEPT, Entry, KeptBatch, Producers};
 
 const VERSION: u8 = 1;
 
@@ -68,9 +68,7 @@ impl Producers {
         }
         let mut producers = Self::default();
         let count = usize::try_from(rest.try_get_u32_le()?).unwrap_or(usize::MAX);
-        if count > PRODUCERS_MAX {
-            return Err(SnapshotError::Malformed);
-        }
+        // A count that is only claimed ends with the bytes: nothing is allocated for it.
         for _ in 0..count {
             let id = ProducerId(rest.try_get_i64_le()?);
             let entry = decode_entry(&mut rest)?;

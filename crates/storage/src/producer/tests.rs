@@ -147,16 +147,39 @@ fn producers_expire_by_their_last_activity() {
 }
 
 #[test]
-fn the_count_of_producers_is_bounded_and_the_idlest_goes_first() {
+fn of_too_many_producers_the_idlest_go_and_the_newest_stays() {
     let mut producers = Producers::default();
-    let count = i64::try_from(PRODUCERS_MAX).unwrap();
     let mut one = header(0, 0, 1, 0);
-    for id in 0..count + 3 {
+    for id in 0..8 {
         one.producer_id = ProducerId(id);
         producers.update(&one, Timestamp(id));
     }
-    assert_eq!(producers.len(), PRODUCERS_MAX);
+    producers.keep_at_most(5, ProducerId(7));
+    let left = |producers: &Producers| -> Vec<i64> {
+        producers.iter().map(|producer| producer.id.0).collect()
+    };
+    assert_eq!(left(&producers), [3, 4, 5, 6, 7]);
     assert_eq!(producers.oldest_activity(), Some(Timestamp(3)));
+    // One whose clock is behind, or who came within the same millisecond, is still the newest.
+    one.producer_id = ProducerId(1);
+    producers.update(&one, Timestamp(3));
+    producers.keep_at_most(5, ProducerId(1));
+    assert_eq!(left(&producers), [1, 4, 5, 6, 7]);
+    producers.keep_at_most(0, ProducerId(1));
+    assert_eq!(left(&producers), [1]);
+    assert_eq!(Producers::decode(&producers.encode()), Ok(producers));
+}
+
+#[test]
+fn a_snapshot_holds_as_many_producers_as_the_limit_lets_live() {
+    let mut producers = Producers::default();
+    let mut one = header(0, 0, 1, 0);
+    for id in 0..20_000 {
+        one.producer_id = ProducerId(id);
+        producers.update(&one, Timestamp(id));
+    }
+    producers.keep_at_most(20_000, one.producer_id);
+    assert_eq!(producers.len(), 20_000);
     assert_eq!(Producers::decode(&producers.encode()), Ok(producers));
 }
 

@@ -133,11 +133,17 @@ impl<'a> Reader<'a> {
         };
         let hub = &self.arguments.event_hub;
         let fetched = self.client.fetch(hub, &from, limits).await?;
+        let mut trouble = None;
         for partition in fetched {
-            self.take(partition).await?;
+            let failed = self.take(partition).await?;
+            trouble = trouble.or(failed);
         }
+        // What was printed counts as read, whatever follows it.
         self.commit().await?;
-        Ok(self.is_done())
+        match trouble {
+            Some(trouble) if !self.is_done() => Err(trouble.into()),
+            _ => Ok(self.is_done()),
+        }
     }
 
     fn is_at_end(&self, partition: i32, offset: i64) -> bool {
@@ -157,9 +163,11 @@ impl<'a> Reader<'a> {
         counted || (self.ends.is_some() && at_end)
     }
 
-    async fn take(&mut self, fetched: FetchedPartition) -> anyhow::Result<()> {
+    /// Prints what the partition had; gives what is wrong behind that.
+    async fn take(&mut self, fetched: FetchedPartition) -> anyhow::Result<Option<CallError>> {
         let partition = fetched.partition;
-        if let Some(error) = fetched.error {
+        let trouble = fetched.trouble(&self.arguments.event_hub);
+        if let Some(error) = &fetched.error {
             if error.is(ErrorCode::OffsetOutOfRange) {
                 let earliest = Position::Found(TimestampSpec::Earliest);
                 let hub = &self.arguments.event_hub;
@@ -170,10 +178,9 @@ impl<'a> Reader<'a> {
                     "{hub}[{partition}]: the offset is gone, reading on"
                 ));
                 self.next.extend(found);
-                return Ok(());
+                return Ok(None);
             }
-            let subject = format!("{}[{partition}]", self.arguments.event_hub);
-            return Err(CallError::Broker { subject, error }.into());
+            return Ok(trouble);
         }
         let mut next = fetched.next_offset;
         let mut out = BufWriter::new(std::io::stdout().lock());
@@ -186,14 +193,14 @@ impl<'a> Reader<'a> {
                 next = record.offset;
                 break;
             }
-            writeln!(out, "{}", self.line(record))?;
+            writeln!(out, "{}", output::read_line(&self.line(record)))?;
             self.count += 1;
             self.dirty = true;
         }
         out.flush()?;
         self.progress.set_position(self.count);
         self.next.insert(partition, next);
-        Ok(())
+        Ok(trouble)
     }
 
     fn line(&self, record: &ConsumedRecord) -> String {

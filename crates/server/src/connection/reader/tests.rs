@@ -1,12 +1,16 @@
 //! What a frame costs before it is there.
 
-use std::future::poll_fn;
+use std::{future::poll_fn, sync::Arc};
 
 use model::Now;
 use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
-use crate::{Limits, Reply, Staged, budget::Pool, clock};
+use crate::{
+    Limits, Reply, Staged,
+    budget::{Flow, Pool},
+    clock,
+};
 
 /// Takes frames of any length; nothing here dispatches them.
 struct Any;
@@ -29,18 +33,29 @@ struct World {
     reader: Reader,
     client: DuplexStream,
     server: DuplexStream,
-    shared: Shared,
+    shared: Arc<Shared>,
+    account: Account,
 }
 
 impl World {
     fn new() -> Self {
+        Self::beside(&Arc::new(Shared::new(Limits::default())))
+    }
+
+    /// A connection of the one tenant.
+    fn beside(shared: &Arc<Shared>) -> Self {
         let (client, server) = duplex(1 << 20);
         Self {
             reader: Reader::default(),
             client,
             server,
-            shared: Shared::new(Limits::default()),
+            shared: Arc::clone(shared),
+            account: shared.tenants.account(1),
         }
+    }
+
+    async fn send(&mut self, bytes: &[u8]) {
+        self.client.write_all(bytes).await.unwrap();
     }
 
     /// Polls once, with what has been sent.
@@ -49,16 +64,30 @@ impl World {
             reader,
             server,
             shared,
+            account,
             ..
         } = self;
-        let now = clock::now().monotonic;
-        poll_fn(|context| Poll::Ready(reader.poll_frame(context, server, &Any, shared, now))).await
+        let around = Surroundings {
+            session: &Any,
+            shared,
+            account,
+            now: clock::now().monotonic,
+        };
+        poll_fn(|context| Poll::Ready(reader.poll_frame(context, server, &around))).await
+    }
+
+    /// Bytes of the memory of all that the frame under way counts.
+    fn counted(&self) -> usize {
+        match &self.reader.state {
+            State::Body(body) => body.share.bytes(),
+            State::Head | State::Reserving { .. } => 0,
+        }
     }
 
     /// Bytes of memory that the frame under way has taken.
     fn held(&self) -> usize {
         let body = match &self.reader.state {
-            State::Body { body, .. } => body.capacity(),
+            State::Body(body) => body.bytes.capacity(),
             State::Head | State::Reserving { .. } => 0,
         };
         body + self.reader.ahead.capacity()
@@ -87,6 +116,69 @@ async fn a_lying_length_costs_only_what_has_arrived() {
         "{}",
         world.held()
     );
+}
+
+#[tokio::test]
+async fn memory_of_all_is_counted_as_bytes_arrive_and_not_as_claimed() {
+    let mut world = World::new();
+    world.send(&(95_u32 << 20).to_be_bytes()).await;
+    world.send(&[7; 100]).await;
+    assert!(world.poll().await.is_pending());
+    assert_eq!(world.counted(), FIRST_PIECE_BYTES);
+    let mut arrived = 100;
+    for _ in 0..40 {
+        world.send(&[7; 250_000]).await;
+        arrived += 250_000;
+        assert!(world.poll().await.is_pending());
+        let counted = world.counted();
+        assert!(counted >= arrived && counted <= 2 * arrived + FIRST_PIECE_BYTES);
+        assert!(counted <= arrived + STEP_BYTES_MAX, "{counted}");
+    }
+}
+
+#[tokio::test]
+async fn large_frames_that_together_exceed_all_memory_come_in_one_after_the_other() {
+    const LENGTH: usize = 3 << 20;
+    let shared = Arc::new(Shared {
+        incoming: Pool::new(8 << 20, Flow::Incoming),
+        ..Shared::new(Limits::default())
+    });
+    let mut worlds: Vec<World> = (0..20).map(|_| World::beside(&shared)).collect();
+    let piece = vec![7; 100_000];
+    let mut left = vec![LENGTH; worlds.len()];
+    for world in &mut worlds {
+        let length = u32::try_from(LENGTH).unwrap();
+        world.send(&length.to_be_bytes()).await;
+    }
+    // All send a piece in turn, each as long as it is read.
+    let mut waited = 0;
+    let mut rounds = 0;
+    while !worlds.is_empty() {
+        rounds += 1;
+        assert!(rounds < 10_000, "{} frames never come in", worlds.len());
+        let mut index = 0;
+        while index < worlds.len() {
+            let world = &mut worlds[index];
+            let size = left[index].min(piece.len());
+            if size > 0 && world.reader.waits_since.is_none() {
+                world.send(&piece[..size]).await;
+                left[index] -= size;
+            }
+            match world.poll().await {
+                Poll::Pending => index += 1,
+                Poll::Ready(frame) => {
+                    assert_eq!(frame.unwrap().bytes.len(), LENGTH);
+                    worlds.remove(index);
+                    left.remove(index);
+                }
+            }
+        }
+        let waiting = worlds
+            .iter()
+            .filter(|world| world.reader.waits_since.is_some());
+        waited = waited.max(waiting.count());
+    }
+    assert!(waited > 10, "{waited}");
 }
 
 #[tokio::test]
@@ -140,10 +232,14 @@ async fn an_idle_reader_holds_no_memory() {
 #[tokio::test]
 async fn a_frame_waits_for_memory_and_gets_it() {
     let mut world = World::new();
-    world.shared.incoming = Pool::new(8 << 20);
-    let Reserved::Now(all) = world.shared.incoming.reserve(usize::MAX) else {
-        panic!("an empty pool gives all it has");
-    };
+    let mut all = Vec::new();
+    let shared = Arc::clone(&world.shared);
+    while let Reserved::Now(share) = {
+        let other = shared.tenants.account(1);
+        shared.incoming.reserve(&other, 30_000, 30_000)
+    } {
+        all.push(share);
+    }
     world
         .client
         .write_all(&100_000_u32.to_be_bytes())
@@ -151,7 +247,7 @@ async fn a_frame_waits_for_memory_and_gets_it() {
         .unwrap();
     world.client.write_all(&[7; 100_000]).await.unwrap();
     assert!(world.poll().await.is_pending());
-    assert!(world.reader.is_reserving());
+    assert!(world.reader.waits_since.is_some());
     drop(all);
     assert!(matches!(world.poll().await, Poll::Ready(Ok(frame)) if frame.bytes.len() == 100_000));
 }

@@ -143,6 +143,9 @@ async fn read_at_end(client: &mut Client, name: &str) -> Result<(), Refused> {
         if let Some(error) = partition.error {
             return Err(error.into());
         }
+        if let Some(trouble) = partition.trouble(name) {
+            return Err(trouble.into());
+        }
     }
     Ok(())
 }
@@ -172,8 +175,8 @@ async fn send_and_read(client: &mut Client) -> anyhow::Result<i64> {
     for _ in 0..ATTEMPTS {
         let fetched = client.fetch(PROBE, &[from], FetchLimits::default()).await?;
         for partition in fetched {
-            if let Some(error) = partition.error {
-                anyhow::bail!("reading the event back: {error}");
+            if let Some(trouble) = partition.trouble(PROBE) {
+                anyhow::bail!("reading the event back: {trouble}");
             }
             if let Some(record) = partition.records.first() {
                 let same = record.value.as_deref() == Some(value.as_bytes());

@@ -54,7 +54,7 @@ impl Report {
 
     /// Prints the last line; gives whether nothing failed.
     pub(super) fn end(&self) -> anyhow::Result<bool> {
-        output::line(&format!("\n{}", self.sum()))?;
+        output::text(&format!("\n{}\n", self.sum()))?;
         Ok(self.failed == 0)
     }
 

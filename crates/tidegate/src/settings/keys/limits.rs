@@ -93,6 +93,23 @@ pub(super) const LIMITS: Table = Table {
             "A request that has not arrived whole after this long closes its connection.",
         ),
         literal(
+            "transfer_rate_min",
+            Kind::Size,
+            "\"4KiB\"",
+            START,
+            "A request that arrives, or replies that are taken in, at fewer bytes a second than \
+             this on average closes its connection, once `frame_stall_timeout` or \
+             `write_stall_timeout` have passed. `0` asks for no pace.",
+        ),
+        literal(
+            "memory_timeout",
+            Kind::Duration,
+            "\"30s\"",
+            START,
+            "A request or a reply that waits for memory of `incoming_bytes_max` or \
+             `outgoing_bytes_max` for this long closes its connection.",
+        ),
+        literal(
             "write_stall_timeout",
             Kind::Duration,
             "\"60s\"",
