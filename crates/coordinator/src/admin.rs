@@ -65,6 +65,18 @@ impl Group {
         }
     }
 
+    /// What describing the group gives of each member, in bytes.
+    pub(crate) fn described_bytes(&self) -> impl Iterator<Item = usize> {
+        let stable = self.state == GroupState::Stable;
+        let protocol = self.protocol.as_deref().filter(|_| stable);
+        self.roster.members().map(move |member| {
+            let metadata = protocol.map_or(0, |protocol| member.metadata(protocol).len());
+            let instance = member.instance.as_ref().map_or(0, |id| id.as_str().len());
+            let names = member.id.as_str().len() + instance + member.client_id.len();
+            names + member.client_host.len() + metadata + member.assignment.len()
+        })
+    }
+
     fn describe(&self) -> GroupDescription {
         let stable = self.state == GroupState::Stable;
         let protocol = self.protocol.clone().filter(|_| stable).unwrap_or_default();

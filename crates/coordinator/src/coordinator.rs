@@ -233,6 +233,12 @@ impl Coordinator {
         })
     }
 
+    /// What describing a group gives of each member, in bytes.
+    pub fn described_bytes(&self, id: &GroupId) -> impl Iterator<Item = usize> {
+        let group = self.groups.get(id).into_iter();
+        group.flat_map(Group::described_bytes)
+    }
+
     /// Every committed offset.
     pub fn offsets(
         &self,

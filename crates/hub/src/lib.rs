@@ -50,6 +50,7 @@ pub mod salvage;
 #[cfg(test)]
 mod scenarios;
 pub mod settings;
+mod sizes;
 mod sync;
 mod topic;
 mod untold;

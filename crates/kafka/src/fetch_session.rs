@@ -13,7 +13,10 @@
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -28,6 +31,9 @@ const EVICTION_AGE: Duration = Duration::from_secs(120);
 const FINAL_EPOCH: i32 = -1;
 /// The epoch of a request that begins a session.
 const INITIAL_EPOCH: i32 = 0;
+
+/// A session of so many partitions costs each of its requests more than a request may by itself.
+const MANY_PARTITIONS: usize = 1_000;
 
 /// How fetches name a topic: by name up to version 12, then by id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +135,8 @@ pub(crate) struct News {
 #[derive(Debug)]
 pub(crate) struct FetchSessions {
     table: Mutex<Table>,
+    /// The most partitions that a session of many has had.
+    largest: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -175,6 +183,7 @@ impl FetchSessions {
                 session_count_max,
                 partition_count_max,
             }),
+            largest: AtomicUsize::new(0),
         }
     }
 
@@ -189,12 +198,30 @@ impl FetchSessions {
         }
         let wants_session = opening.epoch == INITIAL_EPOCH && !opening.wanted.is_empty();
         if wants_session && table.make_room(opening.wanted.len(), opening.now) {
-            return Ok(table.begin(opening));
+            let plan = table.begin(opening);
+            self.note_size(plan.wanted.len());
+            return Ok(plan);
         }
         Ok(Plan {
             wanted: each_once(opening.wanted),
             reply: ReplyScope::Sessionless,
         })
+    }
+
+    /// The partitions that a session of many has; of the others nobody asks, and none has to look.
+    pub(crate) fn partition_count(&self, session_id: i32) -> usize {
+        if self.largest.load(Ordering::Relaxed) < MANY_PARTITIONS {
+            return 0;
+        }
+        let table = lock(&self.table);
+        let session = table.entries.get(&session_id);
+        session.map_or(0, |entry| entry.partition_count)
+    }
+
+    fn note_size(&self, partition_count: usize) {
+        if partition_count >= MANY_PARTITIONS {
+            self.largest.fetch_max(partition_count, Ordering::Relaxed);
+        }
     }
 
     fn resume(&self, opening: Opening<'_>) -> Result<Plan, SessionError> {
@@ -210,6 +237,7 @@ impl FetchSessions {
             })
             .ok_or(SessionError::NotFound)?;
         let wanted = handle.lock().resume(opening)?;
+        self.note_size(wanted.len());
         if !lock(&self.table).recount(&handle, wanted.len()) {
             // The client begins again, and may do without a session.
             return Err(SessionError::NotFound);

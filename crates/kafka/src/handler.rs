@@ -5,12 +5,12 @@
 //! message. It never sees bytes, correlation ids or sockets. Everything before the first `await`
 //! of its answer runs in the order of the connection's requests.
 
-use std::{cell::Cell, time::Duration};
+use std::{cell::Cell, fmt, time::Duration};
 
 use futures_util::future::BoxFuture;
 use hub::{Access, observe::RequestResult};
 use model::{Now, Piece};
-use wire::codec::Request;
+use wire::{codec::Request, error_code::ErrorCode};
 
 use self::outcome::ErrorCodes;
 use crate::session::SessionState;
@@ -54,12 +54,27 @@ pub(crate) mod outcome;
 pub(crate) mod produce;
 pub(crate) mod sasl_authenticate;
 pub(crate) mod sasl_handshake;
+mod size;
 pub(crate) mod sync_group;
 mod words;
 
 /// An API for callers who are known.
-pub(crate) trait Handler {
+pub(crate) trait Handler: 'static {
     type Request: Request<Response: ErrorCodes + Send + 'static>;
+
+    /// Upper estimate of the memory that answering takes, a small fixed part and a fetch's records
+    /// apart. Need not count on beyond `enough`.
+    fn reply_bytes(call: &Call<'_>, request: &Self::Request, enough: usize) -> usize;
+
+    /// The reply that says it would be too large; none where the protocol has no place for that, or
+    /// it would itself be.
+    fn too_large(
+        _request: Self::Request,
+        _version: i16,
+        _refusal: &TooLarge,
+    ) -> Option<ResponseOf<Self>> {
+        None
+    }
 
     /// Takes the request's place in order and gives its answer, at once or later.
     fn handle(call: &Call<'_>, request: Self::Request) -> Answer<ResponseOf<Self>>;
@@ -91,6 +106,36 @@ pub(crate) struct Call<'a> {
     pub(crate) now: Now,
     /// How long the connection is not read from on account of this request, known at once.
     pub(crate) pause: Cell<Duration>,
+    /// The request is carried out away from its connection, in memory that others wait for.
+    pub(crate) is_large: bool,
+}
+
+/// Why a request is not answered: the reply would take more memory than one may.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TooLarge {
+    pub(crate) max: usize,
+}
+
+impl TooLarge {
+    pub(crate) const CODE: ErrorCode = ErrorCode::PolicyViolation;
+
+    /// Whether so many entries may be refused one by one.
+    pub(crate) const fn has_room(&self, entries: usize) -> bool {
+        entries < self.max / REFUSED_BYTES
+    }
+}
+
+/// What an entry that says no takes at most, its message and a name of ordinary length included.
+const REFUSED_BYTES: usize = 1024;
+
+impl fmt::Display for TooLarge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let max = self.max;
+        write!(
+            f,
+            "the reply would take more than limits.reply_bytes_max, {max} bytes"
+        )
+    }
 }
 
 /// A handler's answer.

@@ -20,11 +20,13 @@
 mod address;
 mod fetch_session;
 mod handler;
+mod large;
 mod login;
 mod registry;
 mod session;
 mod spine;
 
 pub use address::{Advertised, Endpoint};
+pub use large::{LargeRequest, ReplyMemory, ReplyShare};
 pub use registry::{ServedApi, served};
 pub use session::{Kafka, KafkaLimits, LoginReasons, Peer, Reply, Session, Staged};

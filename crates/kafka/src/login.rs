@@ -87,6 +87,15 @@ impl Login {
         }
     }
 
+    /// Of a caller whose request is carried out away from its connection: nobody logs in there.
+    pub(crate) fn of(access: &Access) -> Self {
+        Self {
+            step: Step::Open,
+            access: Some(access.clone()),
+            former: None,
+        }
+    }
+
     /// The caller, once known.
     pub(crate) const fn access(&self) -> Option<&Access> {
         self.access.as_ref()

@@ -19,6 +19,7 @@ use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
 use crate::{
     address::{Advertised, Endpoint},
     fetch_session::FetchSessions,
+    large::{LargeRequest, ReplyShare},
     login::Login,
     spine,
 };
@@ -39,6 +40,8 @@ pub struct KafkaLimits {
     pub fetch_session_count_max: usize,
     /// Partitions over all fetch sessions together.
     pub fetch_session_partition_count_max: usize,
+    /// Memory that making one reply may take, a fetch's records apart.
+    pub reply_bytes_max: usize,
     /// Who hears why a login was refused.
     pub login_reasons: LoginReasons,
 }
@@ -58,6 +61,7 @@ impl Default for KafkaLimits {
             frames: FrameLimits::default(),
             fetch_session_count_max: 1_000,
             fetch_session_partition_count_max: 200_000,
+            reply_bytes_max: 256 << 20,
             login_reasons: LoginReasons::Logged,
         }
     }
@@ -88,6 +92,9 @@ pub enum Staged {
     /// As later, but the request's bytes were copied into the log's queue: its memory counts until the
     /// reply.
     Queued(BoxFuture<'static, Reply>),
+    /// Takes much memory or time: to be carried out elsewhere, and nothing more is read from the
+    /// connection until its reply is there.
+    Large(LargeRequest),
     /// The client expects no reply and none is owed.
     Silent,
     /// The connection ends without a reply to this request, for this reason.
@@ -95,7 +102,7 @@ pub enum Staged {
 }
 
 /// A complete frame, its length prefix included, and what follows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Reply {
     /// Empty where the client expects no reply.
     pub chunks: Vec<Piece>,
@@ -103,9 +110,16 @@ pub struct Reply {
     pub mute: Duration,
     /// Why the connection ends once the reply has been sent, if it does.
     pub close: Option<String>,
+    /// What was taken for it before it was made, where it is large; at least what its chunks take.
+    pub memory: Option<ReplyShare>,
 }
 
 impl Reply {
+    /// Whether there is nothing to send and nothing to do.
+    pub(crate) fn is_void(&self) -> bool {
+        self.chunks.is_empty() && self.mute.is_zero() && self.close.is_none()
+    }
+
     /// No bytes, but the end of the connection.
     pub(crate) fn closing(reason: String) -> Self {
         Self {
@@ -244,6 +258,19 @@ impl Session {
 }
 
 impl SessionState {
+    /// As much of it as a caller's request needs that is carried out elsewhere.
+    pub(crate) fn of_caller(&self, access: &hub::Access) -> Self {
+        Self {
+            kafka: Arc::clone(&self.kafka),
+            peer: self.peer.clone(),
+            login: Login::of(access),
+            software: self.software.clone(),
+            client_id: self.client_id.clone(),
+            pause: Duration::ZERO,
+            reply_bytes_max: Arc::clone(&self.reply_bytes_max),
+        }
+    }
+
     /// Keeps the name that the client goes by.
     pub(crate) fn note_client(&mut self, request: &RequestFrame) {
         if self.client_id.is_none() {

@@ -18,7 +18,7 @@ use crate::{
         api_versions::{self, ApiVersions},
         outcome::{self, ErrorCodes},
     },
-    login,
+    large, login,
     registry::{self, Run},
     session::{Kafka, Reply, SessionState, Staged},
 };
@@ -70,6 +70,7 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
                 client_id,
                 now,
                 pause: Cell::default(),
+                is_large: false,
             };
             let staged = run(&call, &request);
             session.pause = call.pause.get();
@@ -117,15 +118,20 @@ pub(crate) fn run<H: Handler>(call: &Call<'_>, frame: &RequestFrame) -> Staged
 where
     ResponseOf<H>: 'static,
 {
-    let request = match codec::decode_request::<H::Request>(call.version, &frame.body) {
-        Ok(request) => request,
+    let decoded_max = large::decoded_bytes(frame.body.len());
+    let decoded = codec::decode_small_request::<H::Request>(call.version, &frame.body, decoded_max);
+    let request = match decoded {
+        Ok(Some(request)) => request,
+        Ok(None) => return large::stage::<H>(call, frame),
         Err(error) => {
             call.access.count_request(RequestResult::UserError);
             return Staged::Close(format!("{error}, from {}", call.session.client_name()));
         }
     };
-    let mut route = Route::new(call.session, call.version, frame, call.now);
-    route.access = Some(call.access.clone());
+    if H::reply_bytes(call, &request, large::REPLY_BYTES) > large::REPLY_BYTES {
+        return large::stage::<H>(call, frame);
+    }
+    let route = Route::new(call.session, call.version, frame, call.now).of(call.access.clone());
     match H::handle(call, request) {
         Answer::Ready(answered) => route.finish::<H::Request>(answered),
         Answer::Later(answered) => Staged::Later(route.finish_later::<H::Request>(answered)),
@@ -135,7 +141,7 @@ where
 }
 
 /// The way back of one reply.
-struct Route {
+pub(crate) struct Route {
     kafka: Arc<Kafka>,
     access: Option<Access>,
     version: i16,
@@ -145,7 +151,12 @@ struct Route {
 }
 
 impl Route {
-    fn new(session: &SessionState, version: i16, frame: &RequestFrame, now: Now) -> Self {
+    pub(crate) fn new(
+        session: &SessionState,
+        version: i16,
+        frame: &RequestFrame,
+        now: Now,
+    ) -> Self {
         Self {
             kafka: Arc::clone(&session.kafka),
             access: None,
@@ -155,7 +166,13 @@ impl Route {
         }
     }
 
-    fn finish_later<R: Request<Response: ErrorCodes + Send + 'static>>(
+    /// The way back to a caller, for whom the request counts.
+    pub(crate) fn of(mut self, access: Access) -> Self {
+        self.access = Some(access);
+        self
+    }
+
+    pub(crate) fn finish_later<R: Request<Response: ErrorCodes + Send + 'static>>(
         self,
         answered: BoxFuture<'static, Answered<R::Response>>,
     ) -> BoxFuture<'static, Reply> {
@@ -165,7 +182,7 @@ impl Route {
                 Staged::Later(delayed) | Staged::InTurn(delayed) | Staged::Queued(delayed) => {
                     delayed.await
                 }
-                Staged::Silent => Reply::default(),
+                Staged::Silent | Staged::Large(_) => Reply::default(),
                 Staged::Close(reason) => Reply::closing(reason),
             }
         })
@@ -214,6 +231,7 @@ impl Route {
                 chunks: frame.chunks,
                 mute,
                 close,
+                memory: None,
             },
             throttle,
             self.now,
@@ -232,7 +250,7 @@ pub(crate) fn stage(kafka: &Kafka, reply: Reply, throttle: Throttle, now: Now) -
             reply
         }));
     }
-    if reply == Reply::default() {
+    if reply.is_void() {
         return Staged::Silent;
     }
     Staged::Ready(reply)

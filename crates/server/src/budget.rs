@@ -127,6 +127,27 @@ pub(crate) enum Reserved {
     Later(Waiting),
 }
 
+/// Where one connection's large requests take their memory.
+pub(crate) struct LargeMemory {
+    pool: Pool,
+    account: Account,
+}
+
+impl LargeMemory {
+    pub(crate) fn new(pool: &Pool, account: &Account) -> Self {
+        Self {
+            pool: pool.clone(),
+            account: account.clone(),
+        }
+    }
+
+    /// Takes so much, not among the small ones.
+    pub(crate) fn take(&self, bytes: usize) -> Reserved {
+        let whole = bytes.max(SMALL_BYTES_MAX + 1);
+        self.pool.reserve(&self.account, bytes, whole)
+    }
+}
+
 impl Pool {
     pub(crate) fn new(bytes: usize, flow: Flow) -> Self {
         let (large, small) = match flow {

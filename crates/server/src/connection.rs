@@ -38,12 +38,13 @@ use self::{
 };
 use crate::{
     End, Limits, Reply, Session, Staged,
-    budget::{Account, Flow, Pool, Reserved, Share, Tenants},
+    budget::{Account, Flow, LargeMemory, Pool, Reserved, Share, Tenants},
     clock,
     frame_memory::FrameMemory,
     frontend::ReplyFuture,
     pace::Pace,
     stream::Stream,
+    workers::LargeWork,
 };
 
 /// A connection that has moved so much lets others of its thread have their turn: a client that reads as
@@ -58,6 +59,7 @@ pub(crate) struct Shared {
     pub(crate) outgoing: Pool,
     pub(crate) tenants: Tenants,
     pub(crate) frames: FrameMemory,
+    pub(crate) large: LargeWork,
 }
 
 impl Shared {
@@ -67,6 +69,7 @@ impl Shared {
             outgoing: Pool::new(limits.outgoing_bytes_max, Flow::Outgoing),
             tenants: Tenants::default(),
             frames: FrameMemory::default(),
+            large: LargeWork::default(),
             limits,
         }
     }
@@ -89,6 +92,8 @@ pub(crate) struct Connection<I, S> {
     ending: Option<End>,
     /// A request has decided the connection's end; none after it is taken.
     decided: bool,
+    /// The last request is a large one, and none after it is taken until its reply is there.
+    awaits_large: bool,
     muted_until: Option<Instant>,
     /// When the client must have logged in; none once it has.
     login_until: Option<Instant>,
@@ -129,6 +134,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
             writer: Writer::default(),
             ending: None,
             decided: false,
+            awaits_large: false,
             muted_until: None,
             login_until,
             paused: false,
@@ -259,6 +265,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
         match self.replies.poll_next_unpin(context) {
             Poll::Ready(Some(reply)) => {
                 self.turns.take();
+                self.awaits_large &= !self.replies.is_empty();
                 self.take_reply(reply, now);
                 true
             }
@@ -290,11 +297,20 @@ impl<I: Stream, S: Session> Connection<I, S> {
         self.session.allow_reply(allowance);
     }
 
-    fn take_reply(&mut self, reply: Reply, now: Instant) {
+    fn take_reply(&mut self, mut reply: Reply, now: Instant) {
         let bytes = reply.chunks.iter().map(Piece::len).sum();
         // What stays in its file takes no memory of ours.
         let in_memory = reply.chunks.iter().filter_map(Piece::memory);
         let in_memory = in_memory.map(Bytes::len).sum();
+        // Without what a fetch has read the share suffices, else it is given back.
+        let taken = reply
+            .memory
+            .take()
+            .filter(|share| share.bytes() >= in_memory);
+        if let Some(mut share) = taken {
+            share.shrink(in_memory);
+            return self.send(reply, bytes, share, now);
+        }
         let outgoing = &self.shared.outgoing;
         match outgoing.reserve(&self.account, in_memory, in_memory) {
             Reserved::Now(share) => self.send(reply, bytes, share, now),
@@ -389,6 +405,7 @@ impl<I: Stream, S: Session> Connection<I, S> {
         let limits = &self.shared.limits;
         self.ending.is_none()
             && !self.decided
+            && !self.awaits_large
             && self.muted_until.is_none()
             && self.held.is_none()
             && self.replies.len() < limits.requests_in_flight_max
@@ -425,6 +442,14 @@ impl<I: Stream, S: Session> Connection<I, S> {
             Staged::Queued(future) => {
                 let share = self.shared.incoming.make_large(share);
                 (PendingReply::Later(future), Some(share))
+            }
+            Staged::Large(request) => {
+                self.awaits_large = true;
+                let memory = LargeMemory::new(&self.shared.outgoing, &self.account);
+                let work = (request.0)(memory);
+                let reply = self.shared.large.carry_out(work);
+                let reply = async { reply.await.unwrap_or_default() };
+                (PendingReply::Later(Box::pin(reply)), Some(share))
             }
             Staged::Close(reason) => {
                 let reply = Reply {

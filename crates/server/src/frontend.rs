@@ -11,7 +11,10 @@ use std::{
 use bytes::Bytes;
 use model::{Now, Piece};
 
-use crate::ListenerSettings;
+use crate::{
+    ListenerSettings,
+    budget::{LargeMemory, Share},
+};
 
 /// A protocol, shared by all its connections.
 pub trait Frontend: Send + Sync + 'static {
@@ -85,6 +88,9 @@ pub enum Staged {
     InTurn(ReplyFuture),
     /// As later, but the request's bytes were copied into a queue: its memory counts until the reply.
     Queued(ReplyFuture),
+    /// Takes much memory or time: carried out on threads for such requests, in memory of the replies'
+    /// pool. Nothing more is read from the connection until its reply is there.
+    Large(LargeRequest),
     /// No reply is owed.
     Silent,
     /// The connection ends, for this reason, once the earlier replies are out.
@@ -96,7 +102,9 @@ impl Staged {
     pub(crate) const fn decides(&self) -> bool {
         match self {
             Self::Ready(reply) => reply.close.is_some(),
-            Self::Later(_) | Self::InTurn(_) | Self::Queued(_) | Self::Silent => false,
+            Self::Later(_) | Self::InTurn(_) | Self::Queued(_) | Self::Large(_) | Self::Silent => {
+                false
+            }
             Self::Close(_) => true,
         }
     }
@@ -111,7 +119,14 @@ pub struct Reply {
     pub mute: Duration,
     /// The connection ends after this reply, for this reason.
     pub close: Option<String>,
+    /// What was taken for it before it was made, where it is large.
+    pub(crate) memory: Option<Share>,
 }
+
+/// A large request that has yet to begin.
+pub struct LargeRequest(pub(crate) LargeWork);
+
+type LargeWork = Box<dyn FnOnce(LargeMemory) -> ReplyFuture + Send>;
 
 /// What is known of a connection before its first byte.
 #[derive(Clone, Debug)]

@@ -12,7 +12,9 @@ use model::Now;
 use prometheus::{Histogram, HistogramOpts, HistogramVec};
 
 use crate::{
-    Bound, Frontend, Limits, Peer, Reply, Running, Session, Staged, clock,
+    Bound, Frontend, LargeRequest, Limits, Peer, Reply, Running, Session, Staged,
+    budget::{LargeMemory, Reserved, Share},
+    clock,
     metrics::{ConnectionMetrics, Metrics, RegisterError},
 };
 
@@ -162,6 +164,7 @@ impl Session for KafkaSession {
                 }
                 Staged::Ready(reply.into())
             }
+            kafka::Staged::Large(request) => Staged::Large(large(request, stages, began)),
             kafka::Staged::Later(future) => Staged::Later(complete(future, stages, began)),
             kafka::Staged::InTurn(future) => Staged::InTurn(complete(future, stages, began)),
             kafka::Staged::Queued(future) => Staged::Queued(complete(future, stages, began)),
@@ -199,13 +202,43 @@ impl From<kafka::Reply> for Reply {
             chunks,
             mute,
             close,
+            memory,
         } = reply;
+        let share = memory.and_then(|memory| memory.0.downcast::<Option<Share>>().ok());
         Self {
             chunks,
             mute,
             close,
+            memory: share.and_then(|share| *share),
         }
     }
+}
+
+impl kafka::ReplyMemory for LargeMemory {
+    fn try_reserve(&self, bytes: usize) -> Option<kafka::ReplyShare> {
+        match self.take(bytes) {
+            Reserved::Now(share) => Some(kafka::ReplyShare(Box::new(Some(share)))),
+            Reserved::Later(_) => None,
+        }
+    }
+
+    fn reserve(&self, bytes: usize) -> BoxFuture<'static, kafka::ReplyShare> {
+        let reserved = self.take(bytes);
+        Box::pin(async move {
+            let share = match reserved {
+                Reserved::Now(share) => Some(share),
+                // None only if the pool were closed, which it is not.
+                Reserved::Later(waiting) => waiting.await,
+            };
+            kafka::ReplyShare(Box::new(share))
+        })
+    }
+}
+
+fn large(request: kafka::LargeRequest, stages: Option<Stages>, began: Instant) -> LargeRequest {
+    LargeRequest(Box::new(move |memory| {
+        complete(request.carry_out(Arc::new(memory)), stages, began)
+    }))
 }
 
 /// The reply of a request that finishes in the background.

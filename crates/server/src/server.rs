@@ -138,7 +138,9 @@ impl Bound {
         metrics: &ConnectionMetrics,
     ) -> Running {
         let (phase, phases) = Phases::new();
-        let shared = Arc::new(Shared::new(limits));
+        let mut shared = Shared::new(limits);
+        shared.large = self.workers.large();
+        let shared = Arc::new(shared);
         let doors = Arc::new(Doors::default());
         let mut tasks = Vec::new();
         for open in self.listeners {

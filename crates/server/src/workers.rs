@@ -1,8 +1,9 @@
 //! Threads that own connections: what a socket brings is worked off on the thread that heard of it,
-//! and nobody hands it on. A connection stays where it began until its thread has much more to do
+//! and nobody hands it on, but for large requests. A connection stays where it began until its thread has much more to do
 //! than another one.
 
 mod balance;
+mod large;
 mod seat;
 
 use std::{
@@ -22,13 +23,16 @@ use tokio::{
 };
 use tracing::{debug, warn};
 
-use self::balance::Moves;
+use self::{balance::Moves, large::LargeThreads};
 use crate::{
     clock,
     phase::{Phase, Phases},
 };
 
-pub(crate) use self::seat::{Seat, Seats};
+pub(crate) use self::{
+    large::LargeWork,
+    seat::{Seat, Seats},
+};
 
 /// How often somebody looks whether the threads have as much to do as each other.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -38,6 +42,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 pub struct Workers {
     all: Vec<Worker>,
     seats: Seats,
+    large: LargeThreads,
 }
 
 #[derive(Debug)]
@@ -74,6 +79,7 @@ impl Workers {
         Ok(Self {
             all: (0..count).map(Worker::start).collect::<io::Result<_>>()?,
             seats: Seats::new(count),
+            large: LargeThreads::start()?,
         })
     }
 
@@ -106,6 +112,11 @@ impl Workers {
             connections.spawn_on(serving, &worker.handle);
         }
         Ok(())
+    }
+
+    /// Where large requests are carried out.
+    pub(crate) fn large(&self) -> LargeWork {
+        self.large.work()
     }
 
     #[cfg(test)]

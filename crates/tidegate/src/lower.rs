@@ -101,6 +101,7 @@ pub(crate) fn kafka_limits(settings: &Settings) -> kafka::KafkaLimits {
         },
         fetch_session_count_max: size(limits.fetch_sessions_max),
         fetch_session_partition_count_max: size(limits.fetch_session_partitions_max),
+        reply_bytes_max: bytes(limits.reply_bytes_max),
         login_reasons: login_reasons(settings),
     }
 }

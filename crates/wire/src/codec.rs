@@ -247,6 +247,48 @@ pub fn decode_request<R: Request>(version: i16, body: &Bytes) -> Result<R, Decod
     })
 }
 
+/// As [`decode_request`] for what takes no more memory than this; none for what takes more, which is
+/// neither decoded nor refused.
+pub fn decode_small_request<R: Request>(
+    version: i16,
+    body: &Bytes,
+    decoded_bytes_max: usize,
+) -> Result<Option<R>, DecodeError> {
+    let api = supported::<R>(version)?;
+    match shape::check_small_request(api.code(), version, body, decoded_bytes_max) {
+        Ok(_) => {}
+        Err(ShapeError::OverBudget { budget, .. }) if budget == decoded_bytes_max => {
+            return Ok(None);
+        }
+        Err(source) => {
+            return Err(DecodeError::Shape {
+                api,
+                version,
+                source,
+            });
+        }
+    }
+    let read = R::read_request(&mut body.clone(), version);
+    read.map(Some).map_err(|reason| DecodeError::Refused {
+        api,
+        version,
+        reason,
+    })
+}
+
+/// Upper estimate of the memory that a decoded request takes, whose structure is proved by this.
+pub fn request_bytes<R: Request>(version: i16, body: &[u8]) -> Result<usize, DecodeError> {
+    let api = supported::<R>(version)?;
+    let checked = shape::check_request(api.code(), version, body);
+    checked
+        .map(|walked| walked.decoded_bytes)
+        .map_err(|source| DecodeError::Shape {
+            api,
+            version,
+            source,
+        })
+}
+
 /// Decodes a response frame whose length prefix has been taken off.
 pub fn decode_response<R: Request>(
     version: i16,

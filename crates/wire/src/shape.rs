@@ -78,19 +78,32 @@ pub fn decoded_budget(body_bytes: usize) -> usize {
 
 /// Proves the structure of a request body.
 pub fn check_request(api_key: i16, version: i16, body: &[u8]) -> Result<Walked, ShapeError> {
-    check(&requests::REQUESTS, api_key, version, body)
+    let budget = decoded_budget(body.len());
+    check(&requests::REQUESTS, (api_key, version), body, budget)
+}
+
+/// As [`check_request`], where the decoded form may take no more than this.
+pub fn check_small_request(
+    api_key: i16,
+    version: i16,
+    body: &[u8],
+    decoded_bytes_max: usize,
+) -> Result<Walked, ShapeError> {
+    let budget = decoded_budget(body.len()).min(decoded_bytes_max);
+    check(&requests::REQUESTS, (api_key, version), body, budget)
 }
 
 /// Proves the structure of a response body, for a client that does not trust its server.
 pub fn check_response(api_key: i16, version: i16, body: &[u8]) -> Result<Walked, ShapeError> {
-    check(&responses::RESPONSES, api_key, version, body)
+    let budget = decoded_budget(body.len());
+    check(&responses::RESPONSES, (api_key, version), body, budget)
 }
 
 fn check(
     messages: &[Message],
-    api_key: i16,
-    version: i16,
+    (api_key, version): (i16, i16),
     body: &[u8],
+    budget: usize,
 ) -> Result<Walked, ShapeError> {
     let unknown = ShapeError::UnknownVersion { api_key, version };
     let found = messages.binary_search_by_key(&api_key, |message| message.api_key);
@@ -102,5 +115,5 @@ fn check(
     if version < min || version > max {
         return Err(unknown);
     }
-    walk::walk(message, version, body, decoded_budget(body.len()))
+    walk::walk(message, version, body, budget)
 }

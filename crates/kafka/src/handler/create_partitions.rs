@@ -22,12 +22,23 @@ use super::{
     Answer, Call, Handler,
     configs::Refusal,
     mentions::{Mention, Mentions},
+    size,
 };
 
 pub(crate) struct CreatePartitions;
 
 impl Handler for CreatePartitions {
     type Request = CreatePartitionsRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &CreatePartitionsRequest, enough: usize) -> usize {
+        let each = size::entry::<CreatePartitionsTopicResult>(900);
+        let topic = |topic: &CreatePartitionsTopic| {
+            let assigned = topic.assignments.iter().flatten();
+            let assigned = assigned.map(|each| 64 + 4 * each.broker_ids.len());
+            each + 3 * size::text(topic.name.len()) + assigned.sum::<usize>()
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
 
     fn handle(
         call: &Call<'_>,

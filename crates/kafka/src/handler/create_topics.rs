@@ -18,15 +18,23 @@ use kafka_protocol::messages::{
     create_topics_request::CreatableTopic,
     create_topics_response::{CreatableTopicConfigs, CreatableTopicResult},
 };
+use model::topic_config::DEFINITIONS;
 use uuid::Uuid;
 use wire::error_code::ErrorCode;
 
 use super::{
-    Answer, Call, Handler,
+    Answer, Call, Handler, TooLarge,
     configs::{Refusal, source_code},
     mentions::{Mention, Mentions},
-    words,
+    size, words,
 };
+
+/// From this version on the reply tells each topic's configurations.
+const CONFIGS_FROM: i16 = 5;
+/// What making and answering a topic take beside its name and its configurations.
+const TOPIC_BYTES: usize = size::entry::<CreatableTopicResult>(1500);
+/// A configuration's name and value, and what stands behind it, with its bytes on the wire.
+const CONFIG_BYTES: usize = 700;
 
 /// What a request says for "the default".
 const DEFAULT: i32 = -1;
@@ -35,6 +43,43 @@ pub(crate) struct CreateTopics;
 
 impl Handler for CreateTopics {
     type Request = CreateTopicsRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &CreateTopicsRequest, enough: usize) -> usize {
+        let configs = if call.version >= CONFIGS_FROM {
+            let each = size::entry::<CreatableTopicConfigs>(CONFIG_BYTES);
+            DEFINITIONS.len() * each
+        } else {
+            0
+        };
+        let topic = |topic: &CreatableTopic| {
+            let given = topic.configs.iter().map(|config| {
+                let value = config.value.as_ref().map_or(0, |value| value.len());
+                4 * size::text(config.name.len() + value)
+            });
+            let assigned = topic
+                .assignments
+                .iter()
+                .map(|each| 64 + 4 * each.broker_ids.len());
+            let own = TOPIC_BYTES + 2 * size::text(topic.name.len()) + configs;
+            own + given.sum::<usize>() + assigned.sum::<usize>()
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
+
+    fn too_large(
+        request: CreateTopicsRequest,
+        _version: i16,
+        refusal: &TooLarge,
+    ) -> Option<CreateTopicsResponse> {
+        refusal.has_room(request.topics.len()).then(|| {
+            let refused = |topic: CreatableTopic| {
+                let refusal = Refusal::new(TooLarge::CODE, refusal.to_string());
+                result(topic.name, Err(refusal))
+            };
+            let topics = request.topics.into_iter().map(refused);
+            CreateTopicsResponse::default().with_topics(topics.collect())
+        })
+    }
 
     fn handle(call: &Call<'_>, request: CreateTopicsRequest) -> Answer<CreateTopicsResponse> {
         let access = call.access.clone();

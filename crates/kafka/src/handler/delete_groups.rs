@@ -14,12 +14,21 @@ use kafka_protocol::messages::{
 use model::GroupId;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups};
+use super::{Answer, Call, Handler, groups, size};
 
 pub(crate) struct DeleteGroups;
 
 impl Handler for DeleteGroups {
     type Request = DeleteGroupsRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &DeleteGroupsRequest, enough: usize) -> usize {
+        let each = size::entry::<DeletableGroupResult>(500);
+        let names = request.groups_names.iter();
+        size::sum(
+            names.map(|group| each + 3 * size::text(group.0.len())),
+            enough,
+        )
+    }
 
     fn handle(call: &Call<'_>, request: DeleteGroupsRequest) -> Answer<DeleteGroupsResponse> {
         let asked = groups::each_once(&request.groups_names);

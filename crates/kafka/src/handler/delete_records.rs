@@ -18,7 +18,7 @@ use kafka_protocol::messages::{
 use model::{Offset, PartitionIndex};
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, configs::delete_records_code};
+use super::{Answer, Call, Handler, configs::delete_records_code, size};
 
 /// What a request says for the high watermark.
 const HIGH_WATERMARK: i64 = -1;
@@ -29,6 +29,15 @@ pub(crate) struct DeleteRecords;
 
 impl Handler for DeleteRecords {
     type Request = DeleteRecordsRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &DeleteRecordsRequest, enough: usize) -> usize {
+        let each = size::entry::<DeleteRecordsPartitionResult>(160);
+        let topic = |topic: &DeleteRecordsTopic| {
+            let own = size::entry::<DeleteRecordsTopicResult>(160);
+            own + size::text(topic.name.len()) + topic.partitions.len() * each
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
 
     fn handle(call: &Call<'_>, request: DeleteRecordsRequest) -> Answer<DeleteRecordsResponse> {
         let access = call.access.clone();

@@ -24,7 +24,7 @@ use super::{
     configs::Refusal,
     groups,
     mentions::{Mention, Mentions},
-    words,
+    size, words,
 };
 
 /// From this version each topic is named by name or by id.
@@ -34,6 +34,15 @@ pub(crate) struct DeleteTopics;
 
 impl Handler for DeleteTopics {
     type Request = DeleteTopicsRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &DeleteTopicsRequest, enough: usize) -> usize {
+        let each = size::entry::<DeletableTopicResult>(2 * size_of::<Wish>() + 700);
+        let states = request.topics.iter().map(|topic| topic.name.as_ref());
+        let names = request.topic_names.iter().map(Some);
+        let bytes =
+            |name: Option<&WireTopicName>| each + 2 * size::text(name.map_or(0, |name| name.len()));
+        size::sum(states.chain(names).map(bytes), enough)
+    }
 
     fn handle(call: &Call<'_>, request: DeleteTopicsRequest) -> Answer<DeleteTopicsResponse> {
         let access = call.access.clone();

@@ -26,6 +26,10 @@ pub(crate) struct DescribeCluster;
 impl Handler for DescribeCluster {
     type Request = DescribeClusterRequest;
 
+    fn reply_bytes(_call: &Call<'_>, _request: &DescribeClusterRequest, _enough: usize) -> usize {
+        0
+    }
+
     fn handle(call: &Call<'_>, request: DescribeClusterRequest) -> Answer<DescribeClusterResponse> {
         match request.endpoint_type {
             BROKERS => {}

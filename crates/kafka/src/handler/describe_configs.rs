@@ -23,20 +23,72 @@ use kafka_protocol::{
     },
     protocol::StrBytes,
 };
-use model::TopicName;
+use model::{TopicName, topic_config::DEFINITIONS};
 use wire::error_code::ErrorCode;
 
 use super::{
-    Answer, Call, Handler,
+    Answer, Call, Handler, TooLarge,
     broker_configs::{BrokerConfig, broker_configs},
     configs::{Refusal, ResourceType, kind_code, own_broker, source_code},
-    words,
+    size, words,
 };
+
+/// What describing one setting takes beside its entry and its documentation: its synonyms, its texts.
+const CONFIG_BYTES: usize = 3 * size_of::<DescribeConfigsSynonym>() + 900;
+/// What a resource takes beside its settings and its name.
+const RESOURCE_BYTES: usize = size::entry::<DescribeConfigsResult>(900);
+/// What looking for one key takes.
+const KEY_BYTES: usize = 100;
 
 pub(crate) struct DescribeConfigs;
 
 impl Handler for DescribeConfigs {
     type Request = DescribeConfigsRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &DescribeConfigsRequest, enough: usize) -> usize {
+        let texts = if request.include_documentation {
+            let words = DEFINITIONS.iter().map(|each| each.documentation.len());
+            2 * words.sum::<usize>()
+        } else {
+            0
+        };
+        let each = size::entry::<DescribeConfigsResourceResult>(CONFIG_BYTES);
+        let all = DEFINITIONS.len() * each + texts;
+        let mut seen = HashSet::new();
+        let resources = request.resources.iter().map(|resource| {
+            let name = resource.resource_name.as_str();
+            let keys = resource.configuration_keys.as_ref().map_or(0, Vec::len);
+            let own = RESOURCE_BYTES + 3 * size::text(name.len()) + keys * KEY_BYTES;
+            if !seen.insert((resource.resource_type, name)) {
+                return own;
+            }
+            let given = match ResourceType::from_code(resource.resource_type) {
+                Some(ResourceType::Topic) => call.access.topic_config_bytes(name),
+                Some(ResourceType::Broker) => Some(0),
+                _ => None,
+            };
+            own + given.map_or(0, |given| all + 8 * given)
+        });
+        size::sum(resources, enough)
+    }
+
+    fn too_large(
+        request: DescribeConfigsRequest,
+        _version: i16,
+        refusal: &TooLarge,
+    ) -> Option<DescribeConfigsResponse> {
+        let refused = |resource: DescribeConfigsResource| {
+            DescribeConfigsResult::default()
+                .with_error_code(TooLarge::CODE.code())
+                .with_error_message(Some(words::text(refusal.to_string())))
+                .with_resource_type(resource.resource_type)
+                .with_resource_name(resource.resource_name)
+        };
+        refusal.has_room(request.resources.len()).then(|| {
+            let results = each_once(request.resources).into_iter().map(refused);
+            DescribeConfigsResponse::default().with_results(results.collect())
+        })
+    }
 
     fn handle(call: &Call<'_>, request: DescribeConfigsRequest) -> Answer<DescribeConfigsResponse> {
         let detail = Detail {

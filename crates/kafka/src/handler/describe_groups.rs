@@ -15,7 +15,7 @@ use kafka_protocol::messages::{
 use model::GroupId;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups, operations, words};
+use super::{Answer, Call, Handler, TooLarge, groups, operations, size, words};
 
 /// From this version an unknown group is an error.
 const NOT_FOUND_FROM: i16 = 6;
@@ -24,6 +24,37 @@ pub(crate) struct DescribeGroups;
 
 impl Handler for DescribeGroups {
     type Request = DescribeGroupsRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &DescribeGroupsRequest, enough: usize) -> usize {
+        let mut sum = size::Sum::new(enough);
+        let names = request
+            .groups
+            .iter()
+            .map(|group| size::entry::<DescribedGroup>(500) + 3 * size::text(group.0.len()));
+        if sum.add_all(names).is_break() {
+            return sum.bytes();
+        }
+        let each = size::entry::<DescribedGroupMember>(400);
+        let mut once = groups::each_once(&request.groups).into_iter();
+        call.access
+            .look_at_members(&mut once, &mut |bytes| sum.add(each + 2 * bytes));
+        sum.bytes()
+    }
+
+    fn too_large(
+        request: DescribeGroupsRequest,
+        _version: i16,
+        refusal: &TooLarge,
+    ) -> Option<DescribeGroupsResponse> {
+        let asked = groups::each_once(&request.groups);
+        let refused = |group: DescribedGroup| {
+            group.with_error_message(Some(words::text(refusal.to_string())))
+        };
+        refusal.has_room(asked.len()).then(|| {
+            let groups = all_refused(&asked, TooLarge::CODE).into_iter();
+            DescribeGroupsResponse::default().with_groups(groups.map(refused).collect())
+        })
+    }
 
     fn handle(call: &Call<'_>, request: DescribeGroupsRequest) -> Answer<DescribeGroupsResponse> {
         let version = call.version;

@@ -7,9 +7,12 @@
 //! | Differs | Needs Listen, where Kafka asks for Describe. The directory has a label, not its path |
 //! | Skipped | Future replicas: there are none |
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use hub::admin::{LogDir, LogDirScope};
+use hub::{
+    access::TopicRef,
+    admin::{LogDir, LogDirScope},
+};
 use kafka_protocol::messages::{
     DescribeLogDirsRequest, DescribeLogDirsResponse,
     describe_log_dirs_request::DescribableLogDirTopic,
@@ -20,15 +23,58 @@ use kafka_protocol::messages::{
 use model::TopicName;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups, words};
+use super::{Answer, Call, Handler, TooLarge, groups, size, words};
 
 /// From this version the reply has an error of its own.
 const ERROR_FROM: i16 = 3;
+
+/// What finding and answering one partition take beside its entry.
+const PARTITION_BYTES: usize = 160;
+/// What a place in the list of what is asked for takes.
+const WISH_BYTES: usize = 16;
+/// The same of a topic.
+const TOPIC_BYTES: usize = 500;
 
 pub(crate) struct DescribeLogDirs;
 
 impl Handler for DescribeLogDirs {
     type Request = DescribeLogDirsRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &DescribeLogDirsRequest, enough: usize) -> usize {
+        let each = size::entry::<DescribeLogDirsPartition>(PARTITION_BYTES);
+        let topic = |name: usize, partitions: usize| {
+            TOPIC_BYTES + size::text(name) + partitions.saturating_mul(each)
+        };
+        if let Some(topics) = &request.topics {
+            let mut seen = HashSet::new();
+            let asked = topics.iter().map(|asked| {
+                let name = asked.topic.as_str();
+                let wished = asked.partitions.len();
+                let present = match call.access.topic_to_describe(TopicRef::Name(name)) {
+                    Ok(view) if seen.insert(view.id) => view.partition_count,
+                    Ok(_) | Err(_) => 0,
+                };
+                let present = usize::try_from(present).unwrap_or(0);
+                topic(name.len(), present) + wished * WISH_BYTES
+            });
+            return size::sum(asked, enough);
+        }
+        let mut sum = size::Sum::new(enough);
+        call.access.look_at_topics(&mut |name, partitions| {
+            let partitions = usize::try_from(partitions).unwrap_or(0);
+            sum.add(topic(name.as_str().len(), partitions))
+        });
+        sum.bytes()
+    }
+
+    fn too_large(
+        _request: DescribeLogDirsRequest,
+        version: i16,
+        _refusal: &TooLarge,
+    ) -> Option<DescribeLogDirsResponse> {
+        let response = DescribeLogDirsResponse::default();
+        (version >= ERROR_FROM).then(|| response.with_error_code(TooLarge::CODE.code()))
+    }
 
     fn handle(call: &Call<'_>, request: DescribeLogDirsRequest) -> Answer<DescribeLogDirsResponse> {
         let response = DescribeLogDirsResponse::default();

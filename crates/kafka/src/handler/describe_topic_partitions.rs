@@ -20,7 +20,7 @@ use kafka_protocol::messages::{
 use wire::error_code::ErrorCode;
 
 use super::{
-    Answer, Call, Handler, codes, operations,
+    Answer, Call, Handler, codes, operations, size,
     words::{BROKER, text, uuid},
 };
 
@@ -31,6 +31,27 @@ pub(crate) struct DescribeTopicPartitions;
 
 impl Handler for DescribeTopicPartitions {
     type Request = DescribeTopicPartitionsRequest;
+
+    fn reply_bytes(
+        call: &Call<'_>,
+        request: &DescribeTopicPartitionsRequest,
+        enough: usize,
+    ) -> usize {
+        let limit = request
+            .response_partition_limit
+            .clamp(1, PARTITIONS_PER_PAGE_MAX);
+        let partitions = usize::try_from(limit).unwrap_or(0);
+        let mut sum = size::Sum::new(enough);
+        let topic = |name: usize| size::entry::<Topic>(500) + 2 * size::text(name);
+        let names = request.topics.iter().map(|each| topic(each.name.len()));
+        let page = partitions * size::entry::<Partition>(200);
+        let asks_for_all = request.topics.is_empty();
+        if sum.add(page).is_continue() && sum.add_all(names).is_continue() && asks_for_all {
+            call.access
+                .look_at_topics(&mut |name, _| sum.add(topic(name.as_str().len())));
+        }
+        sum.bytes()
+    }
 
     fn handle(
         call: &Call<'_>,

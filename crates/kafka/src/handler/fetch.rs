@@ -4,7 +4,7 @@
 //! |---|---|
 //! | Versions | 4 to 18; from 13 on topics are named by id alone |
 //! | Behaviour | Incremental sessions (KIP-227). At least one batch, however large, then within the limits of request and partition. A partition with an error ends the wait at once. The client's leader epoch is checked, and from version 12 its last epoch: where the logs part, the reply says so. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 8 it leaves late |
-//! | Differs | Records of both isolation levels end at the high watermark, which is the synced end of the log; a committed read lists no aborted transactions |
+//! | Differs | A fetch over more than 1,600 partitions waits for a second at most. Records of both isolation levels end at the high watermark, which is the synced end of the log; a committed read lists no aborted transactions |
 //! | Skipped | Followers: a replica id makes no difference. Racks and preferred replicas |
 
 use std::{
@@ -48,20 +48,38 @@ const TOPIC_IDS_FROM: i16 = 13;
 
 const READ_COMMITTED: i8 = 1;
 
+/// What reading and answering one partition take, its records apart.
+const PARTITION_BYTES: usize = 640;
+/// A fetch of so many partitions that it is a large request waits no longer than this: it waits in
+/// memory that others wait for.
+const LARGE_WAIT_MAX: Duration = Duration::from_secs(1);
+
 pub(crate) struct Fetch;
 
 impl Handler for Fetch {
     type Request = FetchRequest;
 
+    fn reply_bytes(call: &Call<'_>, request: &FetchRequest, _enough: usize) -> usize {
+        let topics = request.topics.iter();
+        let named: usize = topics.map(|topic| topic.partitions.len()).sum();
+        let sessions = &call.session.kafka.fetch_sessions;
+        let remembered = sessions.partition_count(request.session_id);
+        (named + remembered) * PARTITION_BYTES
+    }
+
     fn handle(call: &Call<'_>, request: FetchRequest) -> Answer<LibraryResponse> {
         let version = call.version;
         let isolation = request.isolation_level;
         let wait = u64::try_from(request.max_wait_ms).unwrap_or(0);
+        let mut max_wait = Duration::from_millis(wait);
+        if call.is_large {
+            max_wait = max_wait.min(LARGE_WAIT_MAX);
+        }
         let mut read = Read {
             partitions: Vec::new(),
             min_bytes: size(request.min_bytes),
             max_bytes: size(request.max_bytes),
-            max_wait: Duration::from_millis(wait),
+            max_wait,
             lending: Lending::Allowed,
         };
         let Plan { wanted, reply } = match open(call, request) {

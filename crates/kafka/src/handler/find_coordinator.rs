@@ -19,12 +19,15 @@ use kafka_protocol::{
 use wire::error_code::ErrorCode;
 
 use super::{
-    Answer, Call, Handler,
+    Answer, Call, Handler, size,
     words::{BROKER, text},
 };
 
 /// From this version on keys come in a list, and so do the answers.
 const BATCHED_FROM: i16 = 4;
+
+/// The words of a refusal.
+const MESSAGE_BYTES: usize = 160;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -33,6 +36,13 @@ pub(crate) struct FindCoordinator;
 
 impl Handler for FindCoordinator {
     type Request = FindCoordinatorRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &FindCoordinatorRequest, enough: usize) -> usize {
+        let host = call.session.endpoint().host.len().max(MESSAGE_BYTES);
+        let each = size::entry::<Coordinator>(160) + host;
+        let keys = request.coordinator_keys.iter();
+        size::sum(keys.map(|key| each + key.len()), enough)
+    }
 
     fn handle(call: &Call<'_>, request: FindCoordinatorRequest) -> Answer<FindCoordinatorResponse> {
         let verdict = judge(call, request.key_type);

@@ -19,6 +19,10 @@ pub(crate) struct Heartbeat;
 impl Handler for Heartbeat {
     type Request = HeartbeatRequest;
 
+    fn reply_bytes(_call: &Call<'_>, _request: &HeartbeatRequest, _enough: usize) -> usize {
+        0
+    }
+
     fn handle(call: &Call<'_>, request: HeartbeatRequest) -> Answer<HeartbeatResponse> {
         let command = Command::Heartbeat(Beat {
             group: groups::group_id(&request.group_id),

@@ -19,12 +19,29 @@ use super::{
     Answer, Call, Handler,
     altering::{Alteration, Altered, alter_all, check_keys, null_value},
     configs::Refusal,
+    size,
 };
 
 pub(crate) struct IncrementalAlterConfigs;
 
 impl Handler for IncrementalAlterConfigs {
     type Request = IncrementalAlterConfigsRequest;
+
+    fn reply_bytes(
+        _call: &Call<'_>,
+        request: &IncrementalAlterConfigsRequest,
+        enough: usize,
+    ) -> usize {
+        let each = size::entry::<AlterConfigsResourceResponse>(900);
+        let resource = |resource: &AlterConfigsResource| {
+            let given = resource.configs.iter().map(|config| {
+                let value = config.value.as_ref().map_or(0, |value| value.len());
+                400 + 4 * (config.name.len() + value)
+            });
+            each + 3 * size::text(resource.resource_name.len()) + given.sum::<usize>()
+        };
+        size::sum(request.resources.iter().map(resource), enough)
+    }
 
     fn handle(
         call: &Call<'_>,

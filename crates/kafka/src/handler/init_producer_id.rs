@@ -17,6 +17,10 @@ pub(crate) struct InitProducerId;
 impl Handler for InitProducerId {
     type Request = InitProducerIdRequest;
 
+    fn reply_bytes(_call: &Call<'_>, _request: &InitProducerIdRequest, _enough: usize) -> usize {
+        0
+    }
+
     fn handle(call: &Call<'_>, request: InitProducerIdRequest) -> Answer<InitProducerIdResponse> {
         match request.transactional_id {
             Some(id) if id.is_empty() => return Answer::ready(failed(ErrorCode::InvalidRequest)),

@@ -33,6 +33,10 @@ pub(crate) struct JoinGroup;
 impl Handler for JoinGroup {
     type Request = JoinGroupRequest;
 
+    fn reply_bytes(_call: &Call<'_>, _request: &JoinGroupRequest, _enough: usize) -> usize {
+        0
+    }
+
     fn handle(call: &Call<'_>, request: JoinGroupRequest) -> Answer<JoinGroupResponse> {
         let version = call.version;
         let asked_as = request.member_id.clone();

@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups, words};
+use super::{Answer, Call, Handler, groups, size, words};
 
 /// From this version several members may leave with one request.
 const LIST_FROM: i16 = 3;
@@ -22,6 +22,15 @@ pub(crate) struct LeaveGroup;
 
 impl Handler for LeaveGroup {
     type Request = LeaveGroupRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &LeaveGroupRequest, enough: usize) -> usize {
+        let each = size::entry::<MemberResponse>(320);
+        let names = request.members.iter().map(|member| {
+            let instance = member.group_instance_id.as_ref();
+            each + 2 * size::text(member.member_id.len() + instance.map_or(0, |id| id.len()))
+        });
+        size::sum(names, enough)
+    }
 
     fn handle(call: &Call<'_>, request: LeaveGroupRequest) -> Answer<LeaveGroupResponse> {
         let listed = call.version >= LIST_FROM;

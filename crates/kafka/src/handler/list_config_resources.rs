@@ -13,7 +13,7 @@ use kafka_protocol::messages::{
 };
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, configs::ResourceType, words};
+use super::{Answer, Call, Handler, TooLarge, configs::ResourceType, size, words};
 use crate::address::NODE_ID;
 
 /// From this version the request names the types it wants.
@@ -23,6 +23,23 @@ pub(crate) struct ListConfigResources;
 
 impl Handler for ListConfigResources {
     type Request = ListConfigResourcesRequest;
+
+    fn reply_bytes(call: &Call<'_>, _request: &ListConfigResourcesRequest, enough: usize) -> usize {
+        let each = size::entry::<ConfigResource>(300);
+        let mut sum = size::Sum::new(enough);
+        call.access
+            .look_at_topics(&mut |name, _| sum.add(each + size::text(name.as_str().len())));
+        sum.bytes()
+    }
+
+    fn too_large(
+        _request: ListConfigResourcesRequest,
+        _version: i16,
+        _refusal: &TooLarge,
+    ) -> Option<ListConfigResourcesResponse> {
+        let response = ListConfigResourcesResponse::default();
+        Some(response.with_error_code(TooLarge::CODE.code()))
+    }
 
     fn handle(
         call: &Call<'_>,

@@ -14,12 +14,28 @@ use kafka_protocol::{
 };
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, groups, words};
+use super::{Answer, Call, Handler, TooLarge, groups, size, words};
 
 pub(crate) struct ListGroups;
 
 impl Handler for ListGroups {
     type Request = ListGroupsRequest;
+
+    fn reply_bytes(call: &Call<'_>, _request: &ListGroupsRequest, enough: usize) -> usize {
+        let mut sum = size::Sum::new(enough);
+        let each = size::entry::<ListedGroup>(300);
+        call.access
+            .look_at_group_names(&mut |bytes| sum.add(each + 2 * size::text(bytes)));
+        sum.bytes()
+    }
+
+    fn too_large(
+        _request: ListGroupsRequest,
+        _version: i16,
+        _refusal: &TooLarge,
+    ) -> Option<ListGroupsResponse> {
+        Some(refused(TooLarge::CODE))
+    }
 
     fn handle(call: &Call<'_>, request: ListGroupsRequest) -> Answer<ListGroupsResponse> {
         let command = Command::ListGroups(List {

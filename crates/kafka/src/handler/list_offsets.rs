@@ -25,12 +25,22 @@ use wire::error_code::ErrorCode;
 use super::{
     Answer, Call, Handler, codes,
     mentions::{Mention, Mentions},
+    size,
 };
 
 pub(crate) struct ListOffsets;
 
 impl Handler for ListOffsets {
     type Request = ListOffsetsRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &ListOffsetsRequest, enough: usize) -> usize {
+        let each = size::entry::<ListOffsetsPartitionResponse>(160);
+        let topic = |topic: &ListOffsetsTopic| {
+            let own = size::entry::<ListOffsetsTopicResponse>(160) + size::text(topic.name.len());
+            own + topic.partitions.len() * each
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
 
     fn handle(call: &Call<'_>, request: ListOffsetsRequest) -> Answer<ListOffsetsResponse> {
         let (access, version) = (call.access.clone(), call.version);

@@ -19,6 +19,14 @@ pub(crate) struct ListPartitionReassignments;
 impl Handler for ListPartitionReassignments {
     type Request = ListPartitionReassignmentsRequest;
 
+    fn reply_bytes(
+        _call: &Call<'_>,
+        _request: &ListPartitionReassignmentsRequest,
+        _enough: usize,
+    ) -> usize {
+        0
+    }
+
     fn handle(
         call: &Call<'_>,
         _request: ListPartitionReassignmentsRequest,

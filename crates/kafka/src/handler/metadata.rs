@@ -22,7 +22,7 @@ use model::{TopicId, TopicName};
 use wire::error_code::ErrorCode;
 
 use super::{
-    Answer, Call, Handler, codes, operations,
+    Answer, Call, Handler, codes, operations, size,
     words::{BROKER, OPERATIONS_NOT_ASKED, text, topic_id, uuid},
 };
 
@@ -31,10 +31,56 @@ const EMPTY_IS_NONE_FROM: i16 = 1;
 /// From this version on topics may be named by id, and have no name in the reply.
 const TOPIC_IDS_FROM: i16 = 12;
 
+/// What finding and answering a topic take beside its name and its partitions.
+const TOPIC_BYTES: usize = 2 * size_of::<Found>() + size::entry::<MetadataResponseTopic>(400);
+/// A partition's own bytes on the wire, and its two lists of one replica each.
+const PARTITION_BYTES: usize = 120;
+
 pub(crate) struct Metadata;
 
 impl Handler for Metadata {
     type Request = MetadataRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &MetadataRequest, enough: usize) -> usize {
+        let mut sum = size::Sum::new(enough);
+        let described = |name: &str, partitions: i32| {
+            let each = size::entry::<MetadataResponsePartition>(PARTITION_BYTES);
+            let count = usize::try_from(partitions).unwrap_or(0);
+            TOPIC_BYTES + 2 * size::text(name.len()) + count.saturating_mul(each)
+        };
+        let topics = match wanted(call.version, request.topics.as_deref()) {
+            Wanted::All => {
+                let look = &mut |name: &TopicName, partitions| {
+                    sum.add(described(name.as_str(), partitions))
+                };
+                call.access.look_at_topics(look);
+                return sum.bytes();
+            }
+            Wanted::These(topics) => topics,
+        };
+        let settings = call.access.settings();
+        let creates = request.allow_auto_topic_creation && settings.auto_create;
+        let mut seen = HashSet::new();
+        for topic in topics {
+            let named = topic.name.as_ref().map_or("", |name| name.as_str());
+            let id = topic_id(topic.topic_id);
+            let by = match id {
+                TopicId::ZERO => TopicRef::Name(named),
+                _ => TopicRef::Id(id),
+            };
+            let bytes = match call.access.topic_to_describe(by) {
+                Ok(view) if !seen.insert(view.id) => 0,
+                Ok(view) => described(view.name.as_str(), view.partition_count),
+                // One that is missing may be created.
+                Err(_) if creates => described(named, settings.partition_count),
+                Err(_) => described(named, 0),
+            };
+            if sum.add(bytes).is_break() {
+                break;
+            }
+        }
+        sum.bytes()
+    }
 
     fn handle(call: &Call<'_>, request: MetadataRequest) -> Answer<MetadataResponse> {
         let access = call.access.clone();
@@ -44,9 +90,9 @@ impl Handler for Metadata {
             response = response.with_cluster_authorized_operations(operations);
         }
         let operations_asked = request.include_topic_authorized_operations;
-        let found: Vec<Found> = match wanted(call.version, request.topics) {
+        let found: Vec<Found> = match wanted(call.version, request.topics.as_deref()) {
             Wanted::All => access.topics().into_iter().map(Found::Topic).collect(),
-            Wanted::These(topics) => find_all(&access, call.version, topics),
+            Wanted::These(_) => find_all(&access, call.version, request.topics.unwrap_or_default()),
         };
         let create = request.allow_auto_topic_creation && access.settings().auto_create;
         let missing = |found: &Found| matches!(found, Found::Missing(_));
@@ -73,12 +119,12 @@ fn frame_of(call: &Call<'_>) -> MetadataResponse {
         .with_controller_id(BROKER)
 }
 
-enum Wanted {
+enum Wanted<'a> {
     All,
-    These(Vec<MetadataRequestTopic>),
+    These(&'a [MetadataRequestTopic]),
 }
 
-fn wanted(version: i16, topics: Option<Vec<MetadataRequestTopic>>) -> Wanted {
+fn wanted(version: i16, topics: Option<&[MetadataRequestTopic]>) -> Wanted<'_> {
     match topics {
         None => Wanted::All,
         Some(topics) if topics.is_empty() && version < EMPTY_IS_NONE_FROM => Wanted::All,

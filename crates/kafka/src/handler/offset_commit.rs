@@ -22,7 +22,7 @@ use wire::error_code::ErrorCode;
 use super::{
     Answer, Call, Handler,
     groups::{self, JudgedTopic},
-    words,
+    size, words,
 };
 
 /// From this version topics are named by id.
@@ -30,10 +30,29 @@ const IDS_FROM: i16 = 10;
 /// From this version an unknown group is called so; before, its generation is what is wrong.
 const GROUP_NOT_FOUND_FROM: i16 = 9;
 
+/// What committing one partition takes beside its entry: what the coordinator is told, its record,
+/// that record's bytes; its text, which is copied for each, apart.
+const PARTITION_BYTES: usize = 700;
+/// The same of a topic.
+const TOPIC_BYTES: usize = 512;
+
 pub(crate) struct OffsetCommit;
 
 impl Handler for OffsetCommit {
     type Request = OffsetCommitRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &OffsetCommitRequest, enough: usize) -> usize {
+        let each = size::entry::<OffsetCommitResponsePartition>(PARTITION_BYTES);
+        let partition = |partition: &OffsetCommitRequestPartition| {
+            let text = partition.committed_metadata.as_ref();
+            each + 4 * text.map_or(0, |text| text.len())
+        };
+        let topic = |topic: &OffsetCommitRequestTopic| {
+            let partitions: usize = topic.partitions.iter().map(partition).sum();
+            partitions + TOPIC_BYTES + size::text(topic.name.len())
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
 
     fn handle(call: &Call<'_>, request: OffsetCommitRequest) -> Answer<OffsetCommitResponse> {
         let version = call.version;

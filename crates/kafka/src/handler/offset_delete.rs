@@ -22,12 +22,21 @@ use wire::error_code::ErrorCode;
 use super::{
     Answer, Call, Handler,
     groups::{self, JudgedTopic},
+    size,
 };
 
 pub(crate) struct OffsetDelete;
 
 impl Handler for OffsetDelete {
     type Request = OffsetDeleteRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &OffsetDeleteRequest, enough: usize) -> usize {
+        let each = size::entry::<OffsetDeleteResponsePartition>(500);
+        let topic = |topic: &OffsetDeleteRequestTopic| {
+            512 + size::text(topic.name.len()) + topic.partitions.len() * each
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
 
     fn handle(call: &Call<'_>, request: OffsetDeleteRequest) -> Answer<OffsetDeleteResponse> {
         let judged: Vec<JudgedTopic> = request

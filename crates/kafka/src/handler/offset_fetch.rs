@@ -34,7 +34,7 @@ use model::{PartitionIndex, TopicId, TopicName};
 use uuid::Uuid;
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, codes, groups, words};
+use super::{Answer, Call, Handler, TooLarge, codes, groups, size, words};
 
 /// From this version several groups may be asked for.
 const GROUPS_FROM: i16 = 8;
@@ -43,10 +43,66 @@ const IDS_FROM: i16 = 10;
 /// From this version the reply has an error of its own, beside each partition's.
 const GROUP_ERROR_FROM: i16 = 2;
 
+/// What a group's or a topic's entry takes.
+const GROUP_BYTES: usize = 800;
+/// What a partition takes beside its entry: what the coordinator says of it, and the old form.
+const PARTITION_BYTES: usize = 2 * size_of::<OffsetFetchResponsePartition>() + 200;
+
 pub(crate) struct OffsetFetch;
 
 impl Handler for OffsetFetch {
     type Request = OffsetFetchRequest;
+
+    fn reply_bytes(call: &Call<'_>, request: &OffsetFetchRequest, enough: usize) -> usize {
+        let mut sum = size::Sum::new(enough);
+        let topics = request.topics.iter().flatten();
+        let topics = topics.map(|topic| (topic.name.len(), topic.partition_indexes.len()));
+        let _enough = sum.add_all(topics.map(named_bytes));
+        for group in &request.groups {
+            let topics = group.topics.iter().flatten();
+            let topics = topics.map(|topic| (topic.name.len(), topic.partition_indexes.len()));
+            let own = GROUP_BYTES + size::text(group.group_id.len());
+            if sum.add_all(topics.map(named_bytes)).is_break() || sum.add(own).is_break() {
+                return sum.bytes();
+            }
+        }
+        let text_max = call.access.limits().offset_metadata_bytes_max;
+        for (group, count) in asked_counts(request, call.version) {
+            let mut texts = size::Sum::new(enough);
+            let mut last = None;
+            call.access
+                .look_at_offsets(&groups::group_id(group), &mut |topic, bytes| {
+                    let same = last
+                        .replace(topic.clone())
+                        .is_some_and(|last| last == *topic);
+                    let name = if same { 0 } else { topic.as_str().len() };
+                    let entry = count.map_or_else(|| named_bytes((name, 1)), |_| 0);
+                    texts.add(entry + 2 * size::text(bytes))
+                });
+            let named = count.map_or(usize::MAX, |count| count * 2 * size::text(text_max));
+            if sum.add(texts.bytes().min(named)).is_break() {
+                break;
+            }
+        }
+        sum.bytes()
+    }
+
+    fn too_large(
+        request: OffsetFetchRequest,
+        version: i16,
+        refusal: &TooLarge,
+    ) -> Option<OffsetFetchResponse> {
+        if version < GROUP_ERROR_FROM || !refusal.has_room(request.groups.len()) {
+            return None;
+        }
+        let refused = |wanted: Wanted| {
+            OffsetFetchResponseGroup::default()
+                .with_group_id(wanted.group)
+                .with_error_code(TooLarge::CODE.code())
+        };
+        let groups = each_once(wanted(request, version)).into_iter();
+        Some(respond(groups.map(refused).collect(), version))
+    }
 
     fn handle(call: &Call<'_>, request: OffsetFetchRequest) -> Answer<OffsetFetchResponse> {
         let version = call.version;
@@ -72,6 +128,45 @@ impl Handler for OffsetFetch {
             respond(answers.collect(), version)
         })
     }
+}
+
+/// What a topic of the request with so many partitions takes: the bytes of its name, and their number.
+fn named_bytes((name, partitions): (usize, usize)) -> usize {
+    let each = size::entry::<OffsetFetchResponsePartitions>(PARTITION_BYTES);
+    GROUP_BYTES + 2 * size::text(name) + partitions * each
+}
+
+/// Each group of the request, and of how many partitions it asks; none for all.
+fn asked_counts(
+    request: &OffsetFetchRequest,
+    version: i16,
+) -> HashMap<&WireGroupId, Option<usize>> {
+    let mut counts = HashMap::new();
+    let mut add = |group, count: Option<usize>| {
+        let sum = counts.entry(group).or_insert(Some(0_usize));
+        *sum = sum.zip(count).map(|(sum, count)| sum + count);
+    };
+    for group in &request.groups {
+        let topics = group.topics.as_ref();
+        let count = |topics: &Vec<OffsetFetchRequestTopics>| {
+            topics
+                .iter()
+                .map(|topic| topic.partition_indexes.len())
+                .sum()
+        };
+        add(&group.group_id, topics.map(count));
+    }
+    if version < GROUPS_FROM {
+        let topics = request.topics.as_ref();
+        let count = |topics: &Vec<OffsetFetchRequestTopic>| {
+            topics
+                .iter()
+                .map(|topic| topic.partition_indexes.len())
+                .sum()
+        };
+        add(&request.group_id, topics.map(count));
+    }
+    counts
 }
 
 /// One group of the request, in the form of version 8 and later.

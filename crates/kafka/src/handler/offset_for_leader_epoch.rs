@@ -16,12 +16,25 @@ use kafka_protocol::messages::{
 use model::{LeaderEpoch, PartitionIndex};
 use wire::error_code::ErrorCode;
 
-use super::{Answer, Call, Handler, codes};
+use super::{Answer, Call, Handler, codes, size};
 
 pub(crate) struct OffsetForLeaderEpoch;
 
 impl Handler for OffsetForLeaderEpoch {
     type Request = OffsetForLeaderEpochRequest;
+
+    fn reply_bytes(
+        _call: &Call<'_>,
+        request: &OffsetForLeaderEpochRequest,
+        enough: usize,
+    ) -> usize {
+        let each = size::entry::<EpochEndOffset>(60);
+        let topic = |topic: &OffsetForLeaderTopic| {
+            let own = size::entry::<OffsetForLeaderTopicResult>(60);
+            own + size::text(topic.topic.len()) + topic.partitions.len() * each
+        };
+        size::sum(request.topics.iter().map(topic), enough)
+    }
 
     fn handle(
         call: &Call<'_>,

@@ -28,7 +28,7 @@ use model::{
 use wire::error_code::ErrorCode;
 
 use super::{
-    Answer, Answered, Call, Content, Handler, Throttle, codes,
+    Answer, Answered, Call, Content, Handler, Throttle, codes, size,
     words::{text, topic_id},
 };
 
@@ -40,6 +40,10 @@ const ZSTD_FROM: i16 = 7;
 const MESSAGES_FROM: i16 = 8;
 /// From this version on topics are named by id alone.
 const TOPIC_IDS_FROM: i16 = 13;
+/// What staging and answering one partition take beside its entry, the words of a refusal included.
+const PARTITION_BYTES: usize = 640;
+/// The same of a topic.
+const TOPIC_BYTES: usize = 512;
 /// Event Hubs takes no client's timeout for shorter than this.
 const TIMEOUT_MIN: Duration = Duration::from_secs(20);
 
@@ -47,6 +51,17 @@ pub(crate) struct Produce;
 
 impl Handler for Produce {
     type Request = ProduceRequest;
+
+    fn reply_bytes(_call: &Call<'_>, request: &ProduceRequest, _enough: usize) -> usize {
+        let each = size::entry::<PartitionProduceResponse>(PARTITION_BYTES);
+        let topics = request.topic_data.iter();
+        let partitions: usize = topics.map(|topic| topic.partition_data.len()).sum();
+        let texts = request.topic_data.iter();
+        let texts: usize = texts
+            .map(|topic| TOPIC_BYTES + size::text(topic.name.len()))
+            .sum();
+        partitions * each + texts
+    }
 
     fn handle(call: &Call<'_>, request: ProduceRequest) -> Answer<ProduceResponse> {
         let version = call.version;

@@ -23,6 +23,10 @@ pub(crate) struct SyncGroup;
 impl Handler for SyncGroup {
     type Request = SyncGroupRequest;
 
+    fn reply_bytes(_call: &Call<'_>, _request: &SyncGroupRequest, _enough: usize) -> usize {
+        0
+    }
+
     fn handle(call: &Call<'_>, request: SyncGroupRequest) -> Answer<SyncGroupResponse> {
         let nameless = request.protocol_type.is_none() || request.protocol_name.is_none();
         if call.version >= PROTOCOL_FROM && nameless {

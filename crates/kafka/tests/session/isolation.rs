@@ -11,7 +11,7 @@ use model::NamespaceName;
 use crate::{
     metadata::{create, name},
     produce::produce,
-    world::{Client, ROOT, World, is_waiting, peer, raw},
+    world::{Client, ROOT, World, is_waiting, peer, raw, settle},
 };
 
 async fn visible(client: &mut Client<'_>) -> Vec<String> {
@@ -103,6 +103,10 @@ async fn noise_in_every_api_and_version_is_answered_or_closed_but_never_panics()
                 is_waiting(&mut later).await;
                 answered += 1;
             }
+            Staged::Large(request) => {
+                settle(Staged::Large(request)).await;
+                answered += 1;
+            }
         }
     }
     assert!(
@@ -121,7 +125,11 @@ async fn noise_as_a_whole_frame_closes() {
         match world.connect_as(crate::world::sasl_peer()).dispatch(frame) {
             // By chance it may be an ApiVersions request.
             Staged::Close(_) | Staged::Ready(_) => {}
-            Staged::Later(_) | Staged::InTurn(_) | Staged::Queued(_) | Staged::Silent => {
+            Staged::Later(_)
+            | Staged::InTurn(_)
+            | Staged::Queued(_)
+            | Staged::Large(_)
+            | Staged::Silent => {
                 panic!("a stranger was served")
             }
         }

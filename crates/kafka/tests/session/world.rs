@@ -232,6 +232,7 @@ pub(crate) async fn settle(staged: Staged) -> Reply {
     match staged {
         Staged::Ready(reply) => reply,
         Staged::Later(later) | Staged::InTurn(later) | Staged::Queued(later) => later.await,
+        Staged::Large(request) => request.carry_out(Arc::new(())).await,
         Staged::Silent => Reply::default(),
         Staged::Close(reason) => panic!("closed: {reason}"),
     }
@@ -247,7 +248,9 @@ pub(crate) fn closed(staged: Staged) -> String {
     match staged {
         Staged::Close(reason) => reason,
         Staged::Ready(reply) => panic!("answered: {reply:?}"),
-        Staged::Later(_) | Staged::InTurn(_) | Staged::Queued(_) => panic!("answered later"),
+        Staged::Later(_) | Staged::InTurn(_) | Staged::Queued(_) | Staged::Large(_) => {
+            panic!("answered later")
+        }
         Staged::Silent => panic!("not answered"),
     }
 }

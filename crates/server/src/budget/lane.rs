@@ -91,6 +91,18 @@ impl Share {
         &self.account
     }
 
+    /// Gives back what there is beyond so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        let beyond = self.bytes.saturating_sub(bytes);
+        self.bytes -= beyond;
+        drop(Self {
+            lane: Arc::clone(&self.lane),
+            account: self.account.clone(),
+            bytes: beyond,
+            exceeds: false,
+        });
+    }
+
     /// Makes both one share.
     pub(crate) fn join(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.lane, &other.lane));

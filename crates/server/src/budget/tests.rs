@@ -191,3 +191,23 @@ fn small_shares_that_are_held_for_long_leave_their_lane() {
         held.push(pool.make_large(share));
     }
 }
+
+#[test]
+fn what_a_share_has_too_much_of_is_given_back() {
+    let (pool, account) = (
+        Pool::new(8 << 20, Flow::Outgoing),
+        Tenants::default().account(1),
+    );
+    let memory = LargeMemory::new(&pool, &account);
+    let Reserved::Now(mut share) = memory.take(2 << 20) else {
+        panic!("an empty pool has it");
+    };
+    let before = pool.allowance(&account);
+    share.shrink(1 << 20);
+    assert_eq!(share.bytes(), 1 << 20);
+    assert!(pool.allowance(&account) > before);
+    share.shrink(2 << 20);
+    assert_eq!(share.bytes(), 1 << 20);
+    drop(share);
+    assert!(matches!(memory.take(2 << 20), Reserved::Now(_)));
+}

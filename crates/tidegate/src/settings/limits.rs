@@ -42,6 +42,7 @@ pub(crate) struct LimitSettings {
     pub(crate) incoming_bytes_max: u64,
     pub(crate) outgoing_bytes_max: u64,
     pub(crate) outgoing_bytes_per_connection_max: u64,
+    pub(crate) reply_bytes_max: u64,
     /// `None` is the system's own sizing.
     pub(crate) socket_send_buffer_bytes: Option<u64>,
     pub(crate) shutdown_timeout: Duration,
@@ -66,6 +67,16 @@ pub(super) fn read(section: &Section<'_>, refusals: &mut Refusals) -> LimitSetti
             "produce_request_bytes_max",
             problem,
             "raise it",
+            refusals,
+        );
+    }
+    if limits.outgoing_bytes_max < limits.reply_bytes_max {
+        let problem = "is smaller than limits.reply_bytes_max";
+        refuse(
+            section,
+            "outgoing_bytes_max",
+            problem,
+            "raise it, or lower that",
             refusals,
         );
     }
@@ -113,6 +124,7 @@ fn read_values(section: &Section<'_>) -> LimitSettings {
         incoming_bytes_max: section.size("incoming_bytes_max"),
         outgoing_bytes_max: section.size("outgoing_bytes_max"),
         outgoing_bytes_per_connection_max: section.size("outgoing_bytes_per_connection_max"),
+        reply_bytes_max: section.size("reply_bytes_max"),
         socket_send_buffer_bytes: section.optional_size("socket_send_buffer_bytes"),
         shutdown_timeout: section.duration("shutdown_timeout"),
     }

@@ -5,6 +5,7 @@
 //! | `e` | the frame comes back at once |
 //! | `l` | it comes back when the test opens the gate |
 //! | `w` | a byte comes back when the test opens the gate |
+//! | `g` | it is a large request: the name of its thread comes back when the test opens the gate |
 //! | `n` | no reply is owed |
 //! | `m` | it comes back, and the connection is muted for 50 ms |
 //! | `b` | 256 KiB come back |
@@ -26,7 +27,7 @@ use model::{FileRange, LentFile, Now, Piece};
 use tokio::sync::{Semaphore, watch};
 
 use super::*;
-use crate::{Reply, Session, Staged};
+use crate::{LargeRequest, Reply, Session, Staged};
 
 /// The largest frame taken.
 pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -100,6 +101,7 @@ impl Session for EchoSession {
         match frame.first() {
             Some(b'l') => self.later(reply),
             Some(b'w') => self.later(self::reply(Bytes::from_static(b"w"))),
+            Some(b'g') => self.large(),
             Some(b'n') => Staged::Silent,
             Some(b'm') => Staged::Ready(Reply {
                 mute: MUTE,
@@ -129,6 +131,16 @@ impl Session for EchoSession {
 }
 
 impl EchoSession {
+    fn large(&self) -> Staged {
+        let gate = Arc::clone(&self.0.gate);
+        Staged::Large(LargeRequest(Box::new(move |_| {
+            Box::pin(async move {
+                gate.acquire().await.unwrap().forget();
+                reply(thread_name())
+            })
+        })))
+    }
+
     fn later(&self, reply: Reply) -> Staged {
         let (gate, in_flight) = (Arc::clone(&self.0.gate), Arc::clone(&self.0.in_flight));
         let count = in_flight.fetch_add(1, Ordering::SeqCst) + 1;

@@ -124,3 +124,21 @@ async fn a_moved_connection_has_its_panic_alone_and_keeps_its_time_limits() {
     let mut idle = moved(&world).await;
     closed(&mut idle).await;
 }
+
+#[tokio::test]
+async fn a_large_request_has_a_thread_of_its_own_and_its_connection_waits_for_it() {
+    let world = plain(Limits::default());
+    let mut stream = world.connect().await;
+    send(&mut stream, b"g").await;
+    send(&mut stream, b"e behind it").await;
+    world.echo.dispatched(1).await;
+    world.assert_serves().await;
+    assert_eq!(
+        world.echo.dispatched.borrow().len(),
+        2,
+        "what is behind it waits"
+    );
+    world.echo.gate.add_permits(1);
+    assert_eq!(receive(&mut stream).await, b"large-requests");
+    assert_eq!(receive(&mut stream).await, b"e behind it");
+}

@@ -261,6 +261,14 @@ pub(super) const LIMITS: Table = Table {
             "Bytes of replies waiting on one connection before it is not read any more.",
         ),
         literal(
+            "reply_bytes_max",
+            Kind::Size,
+            "\"256MiB\"",
+            START,
+            "Memory that making one reply may take, a fetch's events apart; a request whose reply would \
+             take more is refused. It is taken out of `outgoing_bytes_max` before the reply is made.",
+        ),
+        literal(
             "socket_send_buffer_bytes",
             Kind::SizeOrUnlimited,
             "\"1MiB\"",
