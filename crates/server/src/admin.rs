@@ -1,12 +1,15 @@
 //! The admin listener: metrics, health, readiness. Plain HTTP, read only, for scrapers and probes.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
+    io,
     net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -22,8 +25,10 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
+    runtime::Builder,
+    sync::oneshot,
     sync::watch,
-    task::{JoinHandle, JoinSet},
+    task::{JoinSet, spawn_blocking},
     time::{sleep, timeout},
 };
 use tracing::{debug, info, warn};
@@ -33,6 +38,7 @@ use crate::{
     listener::listen,
     metrics::Metrics,
     phase::{Phase, Phases},
+    workers::Pulses,
 };
 
 /// Scrapers and probes are few.
@@ -50,6 +56,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     ready: Arc<AtomicBool>,
+    threads: Arc<OnceLock<Pulses>>,
     disk: Arc<Mutex<DiskState>>,
 }
 
@@ -68,6 +75,11 @@ impl Readiness {
     /// Recovered, or about to stop.
     pub fn set(&self, ready: bool) {
         self.ready.store(ready, Ordering::Release);
+    }
+
+    /// The threads that must turn from now on.
+    pub fn watch_threads(&self, pulses: &Pulses) {
+        self.threads.get_or_init(|| pulses.clone());
     }
 
     /// How the disk is from now on.
@@ -95,8 +107,15 @@ impl Readiness {
     }
 
     /// Reads are worth being sent here also while the disk is full.
-    fn readyz(&self) -> (StatusCode, &'static str) {
-        match self.disk() {
+    fn readyz(&self) -> (StatusCode, Cow<'static, str>) {
+        if self.is_ready()
+            && let Some((thread, rest)) = self.threads.get().and_then(Pulses::stalled)
+        {
+            let seconds = rest.as_secs();
+            let reason = format!("thread connections-{thread} has not turned for {seconds} s\n");
+            return (StatusCode::SERVICE_UNAVAILABLE, reason.into());
+        }
+        let (status, text) = match self.disk() {
             DiskState::Failed => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the disk failed: no writes until a restart\n",
@@ -107,7 +126,8 @@ impl Readiness {
                 "ready for reads: the disk is full, writes are refused\n",
             ),
             DiskState::Sound => (StatusCode::OK, "ready\n"),
-        }
+        };
+        (status, text.into())
     }
 }
 
@@ -122,7 +142,7 @@ pub struct AdminBound {
 #[derive(Debug)]
 pub struct AdminRunning {
     phase: watch::Sender<Phase>,
-    task: JoinHandle<()>,
+    ended: oneshot::Receiver<()>,
 }
 
 /// Opens the admin listener, inside a tokio runtime.
@@ -146,16 +166,32 @@ impl AdminBound {
         self.address
     }
 
-    /// Begins to answer.
-    #[must_use]
-    pub fn serve(self, metrics: Arc<Metrics>, readiness: Readiness) -> AdminRunning {
+    /// Begins to answer, on a thread of its own: whatever holds the others, it says so.
+    ///
+    /// # Errors
+    /// The system refuses a thread or what its runtime needs.
+    pub fn serve(self, metrics: Arc<Metrics>, readiness: Readiness) -> io::Result<AdminRunning> {
         info!(address = %self.address, "admin listening");
         let (phase, phases) = Phases::new();
         let site = Site { metrics, readiness };
-        AdminRunning {
-            phase,
-            task: tokio::spawn(accept_all(self.socket, site, phases)),
-        }
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let socket = self.socket.into_std()?;
+        let (tell, ended) = oneshot::channel();
+        thread::Builder::new()
+            .name("admin".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    match TcpListener::from_std(socket) {
+                        Ok(socket) => accept_all(socket, site, phases).await,
+                        Err(error) => warn!(%error, "cannot serve the admin listener"),
+                    }
+                });
+                // A scrape that something holds is not waited for.
+                runtime.shutdown_background();
+                // Who does not wait has gone.
+                tell.send(()).ok();
+            })?;
+        Ok(AdminRunning { phase, ended })
     }
 }
 
@@ -163,8 +199,8 @@ impl AdminRunning {
     /// Stops answering, at once: a scrape has nothing to lose.
     pub async fn shutdown(self) {
         self.phase.send_replace(Phase::Cut);
-        if let Err(error) = self.task.await {
-            warn!(%error, "the admin listener's task failed");
+        if self.ended.await.is_err() {
+            warn!("the admin listener's thread failed");
         }
     }
 }
@@ -203,8 +239,8 @@ async fn accept_all(socket: TcpListener, site: Site, mut phases: Phases) {
 
 async fn serve(stream: TcpStream, remote: SocketAddr, site: Site) {
     let service = service_fn(move |request| {
-        let answer = site.answer(&request);
-        async move { Ok::<_, Infallible>(answer) }
+        let site = site.clone();
+        async move { Ok::<_, Infallible>(site.answer(&request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -220,7 +256,7 @@ async fn serve(stream: TcpStream, remote: SocketAddr, site: Site) {
 }
 
 impl Site {
-    fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: &Request<Incoming>) -> Response<Full<Bytes>> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
             "/metrics" | "/healthz" | "/readyz" if !is_read => {
@@ -231,7 +267,13 @@ impl Site {
                 answer
             }
             "/metrics" => {
-                let mut answer = text(StatusCode::OK, self.metrics.scrape());
+                // It takes locks that somebody may hold for long; the other pages do not wait for it.
+                let metrics = Arc::clone(&self.metrics);
+                let Ok(scrape) = spawn_blocking(move || metrics.scrape()).await else {
+                    let failed = "the metrics cannot be read\n".to_owned();
+                    return text(StatusCode::INTERNAL_SERVER_ERROR, failed);
+                };
+                let mut answer = text(StatusCode::OK, scrape);
                 answer.headers_mut().insert(
                     CONTENT_TYPE,
                     HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8"),
@@ -239,7 +281,10 @@ impl Site {
                 answer
             }
             "/healthz" => page(self.readiness.healthz()),
-            "/readyz" => page(self.readiness.readyz()),
+            "/readyz" => {
+                let (status, body) = self.readiness.readyz();
+                text(status, body.into_owned())
+            }
             _ => text(
                 StatusCode::NOT_FOUND,
                 "here are /metrics, /healthz and /readyz\n".to_owned(),

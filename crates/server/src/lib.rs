@@ -38,4 +38,4 @@ pub use limits::Limits;
 pub use listener::{Advertised, BindError, ListenerSettings, Security};
 pub use server::{Bound, Drained, Running, bind};
 pub use tls::{CertificateFiles, Certificates, TlsError};
-pub use workers::Workers;
+pub use workers::{Pulses, Workers};

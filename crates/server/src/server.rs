@@ -192,6 +192,9 @@ pub struct Drained {
     pub cut_count: usize,
 }
 
+/// How long cutting off may take.
+const CUT_TIME: Duration = Duration::from_secs(1);
+
 impl Running {
     /// Has every connection ask anew whether its login still counts, after rights were changed.
     pub fn recheck_logins(&self) {
@@ -202,18 +205,17 @@ impl Running {
     /// Stops accepting, lets requests in flight end, and cuts off what has not ended by then.
     pub async fn shutdown(self, patience: Duration) -> Drained {
         // The threads stay until all has ended.
-        let Self {
-            phase,
-            tasks,
-            workers: _workers,
-        } = self;
+        let (phase, tasks, _workers) = (self.phase, self.tasks, self.workers);
         phase.send_replace(Phase::Drain);
         let mut ended = pin!(join_all(tasks));
         let counts = match timeout(patience, &mut ended).await {
             Ok(counts) => counts,
             Err(_) => {
                 phase.send_replace(Phase::Cut);
-                ended.await
+                // A thread that a request holds does not even hear of it.
+                let cut = timeout(CUT_TIME, &mut ended).await;
+                cut.inspect_err(|_| warn!("a held thread is not waited for"))
+                    .unwrap_or_default()
             }
         };
         Drained {

@@ -4,6 +4,7 @@
 
 mod balance;
 mod large;
+mod pulse;
 mod seat;
 
 use std::{
@@ -29,6 +30,7 @@ use crate::{
     phase::{Phase, Phases},
 };
 
+pub use self::pulse::Pulses;
 pub(crate) use self::{
     large::LargeWork,
     seat::{Seat, Seats},
@@ -38,11 +40,23 @@ pub(crate) use self::{
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Threads with a runtime each. Without any, connections live on the runtime around.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Workers {
     all: Vec<Worker>,
     seats: Seats,
     large: LargeThreads,
+    pulses: Pulses,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            seats: Seats::default(),
+            large: LargeThreads::default(),
+            pulses: Pulses::new(0),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -53,9 +67,10 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(index: usize) -> io::Result<Self> {
+    fn start(index: usize, pulses: Pulses) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
+        runtime.spawn(pulses.beat(index));
         let (stop, stopped) = oneshot::channel();
         let name = format!("connections-{index}");
         thread::Builder::new().name(name).spawn(move || {
@@ -76,10 +91,13 @@ impl Workers {
     /// # Errors
     /// The system refuses a thread or what its runtime needs.
     pub fn start(count: usize) -> io::Result<Self> {
+        let pulses = Pulses::new(count);
+        let worker = |index| Worker::start(index, pulses.clone());
         Ok(Self {
-            all: (0..count).map(Worker::start).collect::<io::Result<_>>()?,
+            all: (0..count).map(worker).collect::<io::Result<_>>()?,
             seats: Seats::new(count),
             large: LargeThreads::start()?,
+            pulses,
         })
     }
 
@@ -112,6 +130,12 @@ impl Workers {
             connections.spawn_on(serving, &worker.handle);
         }
         Ok(())
+    }
+
+    /// What tells whether the threads still turn.
+    #[must_use]
+    pub fn pulses(&self) -> &Pulses {
+        &self.pulses
     }
 
     /// Where large requests are carried out.

@@ -11,7 +11,13 @@ mod reload;
 mod signals;
 mod watched;
 
-use std::{num::NonZeroUsize, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    num::NonZeroUsize,
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, mpsc::RecvTimeoutError},
+    time::Duration,
+};
 
 use anyhow::Context;
 use model::Timestamp;
@@ -47,6 +53,8 @@ const DISK_FAILED_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Of the time for stopping, the part that requests in flight may take; the rest is the log's.
 const DRAIN_SHARE: f64 = 0.7;
+/// What the end may take beyond its time, before the process ends as it is.
+const END_GRACE: Duration = Duration::from_secs(2);
 
 /// Serves until a signal says otherwise.
 pub(crate) fn run(arguments: &ServeArguments) -> anyhow::Result<ExitCode> {
@@ -113,7 +121,9 @@ impl Prepared {
         // Answers from here on, so that a long recovery is seen as alive and not ready.
         let watched = Watched::new(&self.settings)?;
         let readiness = Readiness::default();
-        let admin = admin.serve(Arc::clone(&watched.metrics), readiness.clone());
+        let admin = admin
+            .serve(Arc::clone(&watched.metrics), readiness.clone())
+            .context("start the thread of the admin listener")?;
         let opening = self.open_hub(&secrets)?;
         let hub = tokio::select! {
             opened = opening => opened.context("the thread that opens the log")??,
@@ -123,8 +133,11 @@ impl Prepared {
             }
         };
         watched.show(&hub);
+        let workers = workers()?;
+        workers.pulses().measure(&watched.metrics)?;
+        readiness.watch_threads(workers.pulses());
         let broker = Broker {
-            listeners: self.open_doors(&hub, bound.on(workers()?), &watched),
+            listeners: self.open_doors(&hub, bound.on(workers), &watched),
             hub: Arc::clone(&hub),
             admin,
             readiness,
@@ -264,6 +277,7 @@ impl Broker {
         data_dir: &std::path::Path,
     ) -> anyhow::Result<ExitCode> {
         notify(&[sd_notify::NotifyState::Stopping]);
+        end_by(patience + END_GRACE)?;
         self.readiness.set(false);
         let started = server::clock::now().monotonic;
         let stopping = async {
@@ -295,6 +309,24 @@ impl Broker {
             Ok(ExitCode::FAILURE)
         }
     }
+}
+
+/// Ends the process after `limit` if it still runs then: whatever holds a thread or a lock may hold
+/// the orderly end, too.
+fn end_by(limit: Duration) -> anyhow::Result<()> {
+    let (end, comes) = std::sync::mpsc::sync_channel::<()>(0);
+    std::thread::Builder::new()
+        .name("end".to_owned())
+        .spawn(move || {
+            if comes.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+                error!("stopping took longer than it may: the next start recovers");
+                std::process::exit(1);
+            }
+        })
+        .context("start the thread that watches the end")?;
+    // Never told: it ends with the process, by then at the latest.
+    std::mem::forget(end);
+    Ok(())
 }
 
 /// The operator's certificate, or Tidegate's own, made or renewed if need be. `None` where no

@@ -23,7 +23,7 @@ async fn probes_see_health_readiness_and_metrics() {
     let metrics = Arc::new(Metrics::new("1", "c").unwrap());
     let bound = bind("127.0.0.1:0").unwrap();
     let address = bound.address();
-    let running = bound.serve(metrics, readiness.clone());
+    let running = bound.serve(metrics, readiness.clone()).unwrap();
 
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
     assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 503 "));
@@ -63,7 +63,7 @@ async fn what_is_no_http_or_too_much_of_it_is_turned_away() {
     let metrics = Arc::new(Metrics::new("1", "c").unwrap());
     let bound = bind("127.0.0.1:0").unwrap();
     let address = bound.address();
-    let running = bound.serve(metrics, Readiness::default());
+    let running = bound.serve(metrics, Readiness::default()).unwrap();
     assert!(
         !ask(address, "\0\0\0\u{12}garbage\r\n\r\n")
             .await
@@ -75,5 +75,33 @@ async fn what_is_no_http_or_too_much_of_it_is_turned_away() {
     );
     assert!(!ask(address, &long).await.contains(" 200 "));
     assert!(get(address, "/healthz").await.starts_with("HTTP/1.1 200 "));
+    running.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_scrape_that_waits_keeps_no_probe_waiting() {
+    struct Held(Mutex<std::sync::mpsc::Receiver<()>>);
+    impl crate::metrics::Source for Held {
+        fn write(&self, _out: &mut crate::metrics::Exposition) {
+            // Until the test lets go.
+            self.0.lock().unwrap().recv().ok();
+        }
+    }
+    let (hold, held) = std::sync::mpsc::sync_channel(0);
+    let mut metrics = Metrics::new("1", "c").unwrap();
+    metrics.add_source(Arc::new(Held(Mutex::new(held))));
+    let bound = bind("127.0.0.1:0").unwrap();
+    let address = bound.address();
+    let readiness = Readiness::default();
+    let running = bound.serve(Arc::new(metrics), readiness.clone()).unwrap();
+    readiness.set(true);
+    let scrape = tokio::spawn(async move { get(address, "/metrics").await });
+    let mut held = TcpStream::connect(address).await.unwrap();
+    held.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(get(address, "/readyz").await.starts_with("HTTP/1.1 200 "));
+    drop(hold);
+    assert!(scrape.await.unwrap().starts_with("HTTP/1.1 200 "));
     running.shutdown().await;
 }

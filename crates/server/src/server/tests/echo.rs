@@ -6,6 +6,7 @@
 //! | `l` | it comes back when the test opens the gate |
 //! | `w` | a byte comes back when the test opens the gate |
 //! | `g` | it is a large request: the name of its thread comes back when the test opens the gate |
+//! | `h` | its thread is held until the test lets go |
 //! | `n` | no reply is owed |
 //! | `m` | it comes back, and the connection is muted for 50 ms |
 //! | `b` | 256 KiB come back |
@@ -42,6 +43,8 @@ pub(super) struct Echo {
     pub(super) in_flight: Arc<AtomicUsize>,
     pub(super) in_flight_peak: Arc<AtomicUsize>,
     pub(super) server_name: Mutex<Option<String>>,
+    /// What an `h` waits for.
+    pub(super) held: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
     /// Every login is withdrawn.
     pub(super) withdrawn: AtomicBool,
 }
@@ -54,6 +57,7 @@ impl Default for Echo {
             in_flight: Arc::default(),
             in_flight_peak: Arc::default(),
             server_name: Mutex::default(),
+            held: Mutex::default(),
             withdrawn: AtomicBool::default(),
         }
     }
@@ -102,6 +106,7 @@ impl Session for EchoSession {
             Some(b'l') => self.later(reply),
             Some(b'w') => self.later(self::reply(Bytes::from_static(b"w"))),
             Some(b'g') => self.large(),
+            Some(b'h') => self.hold(),
             Some(b'n') => Staged::Silent,
             Some(b'm') => Staged::Ready(Reply {
                 mute: MUTE,
@@ -131,6 +136,13 @@ impl Session for EchoSession {
 }
 
 impl EchoSession {
+    fn hold(&self) -> Staged {
+        let held = self.0.held.lock().unwrap().take();
+        // The test lets go by dropping the other end.
+        held.map(|held| held.recv());
+        Staged::Silent
+    }
+
     fn large(&self) -> Staged {
         let gate = Arc::clone(&self.0.gate);
         Staged::Large(LargeRequest(Box::new(move |_| {

@@ -142,3 +142,29 @@ async fn a_large_request_has_a_thread_of_its_own_and_its_connection_waits_for_it
     assert_eq!(receive(&mut stream).await, b"large-requests");
     assert_eq!(receive(&mut stream).await, b"e behind it");
 }
+
+#[tokio::test]
+async fn a_held_thread_is_noticed_and_the_end_does_not_wait_for_it() {
+    let world = plain(Limits::default());
+    let (let_go, held) = std::sync::mpsc::sync_channel::<()>(0);
+    *world.echo.held.lock().unwrap() = Some(held);
+    let mut stream = world.connect().await;
+    let name = thread(&mut stream).await;
+    send(&mut stream, b"h").await;
+    let pulses = world.running.workers.pulses().clone();
+    let limit = Duration::from_secs(1);
+    let stalled = within(async {
+        loop {
+            if let Some((thread, _)) = pulses.stalled_for(limit, clock::now().monotonic) {
+                return thread;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    assert_eq!(name, format!("connections-{stalled}"));
+    let began = clock::now().monotonic;
+    within(world.running.shutdown(Duration::from_millis(100))).await;
+    assert!(clock::now().monotonic - began < 5 * CUT_TIME);
+    drop(let_go);
+}
