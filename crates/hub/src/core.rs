@@ -20,6 +20,7 @@ use crate::{
     namespace::NamespaceTable,
     observe::{ReadTimes, SyncTimes, Traffic},
     partition::{Partition, StageTimes, Timing},
+    producers::ProducerTotal,
     registry::Registry,
     resume::Shortage,
     settings::{Limits, NamespaceSettings},
@@ -41,6 +42,7 @@ pub(crate) struct Core {
     pub(crate) sync_times: Arc<SyncTimes>,
     pub(crate) unread_times: UnreadTimes,
     pub(crate) waiting_fetches: AtomicUsize,
+    pub(crate) producers: Arc<ProducerTotal>,
     /// True once nobody may wait any more.
     pub(crate) draining: watch::Sender<bool>,
     /// What the engine found at start and nobody has asked for yet.
@@ -64,9 +66,16 @@ impl Core {
         let partition = match found {
             Some(found) => {
                 let now = self.clock.now().wall;
-                Partition::recovered(&found, index, self.epoch, &self.engine, now)
+                Partition::recovered(
+                    &found,
+                    index,
+                    self.epoch,
+                    &self.engine,
+                    &self.producers,
+                    now,
+                )
             }
-            None => Partition::create(log, index, self.epoch, &self.engine),
+            None => Partition::create(log, index, self.epoch, &self.engine, &self.producers),
         };
         if self.shortage.holds_appends() {
             partition.hold();

@@ -34,6 +34,7 @@ pub(crate) async fn keep_house(
             _ = stopped.wait_for(|stopped| *stopped) => return,
             () = core.sync_times.checkpoint_hint.notified() => false,
             () = core.registry.changed.notified() => false,
+            () = core.producers.surplus.notified() => false,
             () = sleep(&core, copy_due) => false,
             () = core.clock.sleep_until(next) => true,
         };
@@ -101,6 +102,9 @@ impl Core {
             self.registry.copied(None, self.clock.now().monotonic);
             return;
         }
+        if self.producers.is_surplus() {
+            self.forget_idlest_producers();
+        }
         if retention_due {
             self.retain();
             self.engine.give_back();
@@ -110,6 +114,24 @@ impl Core {
         if self.engine.checkpoint_due() || self.registry.copy_due(now).is_some_and(is_due) {
             self.checkpoint();
         }
+    }
+
+    /// Forgets idempotent producers of all partitions, the idlest first, until they are few enough.
+    fn forget_idlest_producers(&self) {
+        let partitions = self.partitions_by_log();
+        let active = partitions.values();
+        let active = active.flat_map(|partition| partition.producer_activity());
+        let Some(before) = self.producers.forgotten_before(active.collect()) else {
+            return;
+        };
+        let partitions = partitions.values();
+        let forgotten = partitions.map(|partition| partition.expire_producers(before));
+        let forgotten = forgotten.sum();
+        self.producers.note_forgotten(forgotten);
+        warn!(
+            forgotten,
+            "too many idempotent producers: the idlest are remembered no more"
+        );
     }
 
     /// Cuts what is too old or too much off every partition, and forgets idle producers. Blocks.

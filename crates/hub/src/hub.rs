@@ -29,6 +29,7 @@ use crate::{
     namespace::NamespaceTable,
     observe::{ReadTimes, SyncTimes},
     partition::Partition,
+    producers::ProducerTotal,
     registry::{Registry, SubmitError},
     restore::{Restored, restore},
     resume::{self, Shortage},
@@ -185,6 +186,7 @@ impl Hub {
         for namespace in self.core.namespaces.load().all.values() {
             namespace.groups.configure(&settings.limits);
         }
+        self.core.producers.bound(settings.limits.producers_max);
         self.core.limits.store(Arc::new(settings.limits));
         let applied = self.core.apply(checked, WhenFull::Refuse);
         let applied = applied.map_err(|error| match error {
@@ -314,9 +316,9 @@ fn core(
                 snapshot: None,
                 ..found
             };
-            Partition::recovered(&found, index, epoch, &engine, now)
+            Partition::recovered(&found, index, epoch, &engine, &Arc::default(), now)
         }
-        None => Partition::create(METADATA_LOG, index, epoch, &engine),
+        None => Partition::create(METADATA_LOG, index, epoch, &engine, &Arc::default()),
     };
     let registry = Registry::new(machine, partition, Arc::clone(&clock));
     let shortage = Shortage::default();
@@ -340,6 +342,7 @@ fn core(
         sync_times,
         unread_times: UnreadTimes::default(),
         waiting_fetches: AtomicUsize::new(0),
+        producers: Arc::new(ProducerTotal::new(settings.limits.producers_max)),
         draining: watch::Sender::new(false),
         found: Mutex::new(found),
         findings,

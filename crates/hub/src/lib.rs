@@ -42,6 +42,7 @@ mod namespace;
 pub mod observe;
 pub mod offsets;
 mod partition;
+mod producers;
 mod records;
 mod registry;
 mod restore;

@@ -253,6 +253,10 @@ pub struct ProcessView {
     /// How long fetches waited for something to read.
     pub fetch_waited_us: HistogramView,
     pub waiting_fetches: u64,
+    /// Idempotent producers remembered over all partitions.
+    pub producers: u64,
+    /// Those forgotten because there were too many.
+    pub producers_forgotten: u64,
 }
 
 /// Sees everything once per walk. What an observer does not need it leaves at the default, which

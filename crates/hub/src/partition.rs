@@ -18,6 +18,7 @@ use crate::{
     engine::Engine,
     epochs::Epochs,
     offsets::EpochEnd,
+    producers::ProducerTotal,
     sync::lock,
     watch::{Broken, Watch},
 };
@@ -31,6 +32,8 @@ pub(crate) struct Partition {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) watch: Watch,
     state: Mutex<State>,
+    /// Of the process, this partition's among them.
+    producer_total: Arc<ProducerTotal>,
 }
 
 /// What changes with every append, and only under the lock.
@@ -49,6 +52,7 @@ impl Partition {
         index: PartitionIndex,
         epoch: LeaderEpoch,
         engine: &Arc<dyn Engine>,
+        producer_total: &Arc<ProducerTotal>,
     ) -> Arc<Self> {
         engine.create(log);
         Arc::new(Self {
@@ -58,6 +62,7 @@ impl Partition {
             engine: Arc::clone(engine),
             watch: Watch::default(),
             state: Mutex::default(),
+            producer_total: Arc::clone(producer_total),
         })
     }
 
@@ -67,11 +72,13 @@ impl Partition {
         index: PartitionIndex,
         epoch: LeaderEpoch,
         engine: &Arc<dyn Engine>,
+        producer_total: &Arc<ProducerTotal>,
         now: Timestamp,
     ) -> Arc<Self> {
         let mut state = State::restore(found, now);
         state.next = found.next;
         state.epochs.trim(found.start);
+        producer_total.changed(0, state.producers.len());
         Arc::new(Self {
             log: found.id,
             index,
@@ -79,6 +86,7 @@ impl Partition {
             engine: Arc::clone(engine),
             watch: Watch::default(),
             state: Mutex::new(state),
+            producer_total: Arc::clone(producer_total),
         })
     }
 
@@ -139,14 +147,33 @@ impl Partition {
         self.watch.break_off(reason);
     }
 
-    /// Forgets idempotent producers that were last active before `before`.
-    pub(crate) fn expire_producers(&self, before: Timestamp) {
-        lock(&self.state).producers.expire(before);
+    /// Forgets idempotent producers that were last active before `before`; gives how many.
+    pub(crate) fn expire_producers(&self, before: Timestamp) -> usize {
+        let mut state = lock(&self.state);
+        let count = state.producers.len();
+        state.producers.expire(before);
+        let left = state.producers.len();
+        self.producer_total.changed(count, left);
+        count - left
+    }
+
+    /// When each remembered producer was last active.
+    pub(crate) fn producer_activity(&self) -> Vec<Timestamp> {
+        let state = lock(&self.state);
+        let producers = state.producers.iter();
+        producers.map(|producer| producer.active).collect()
     }
 
     /// Forgets epochs that ended below the new start.
     pub(crate) fn trimmed(&self, start: Offset) {
         lock(&self.state).epochs.trim(start);
+    }
+}
+
+impl Drop for Partition {
+    fn drop(&mut self) {
+        let remembered = lock(&self.state).producers.len();
+        self.producer_total.changed(remembered, 0);
     }
 }
 

@@ -92,6 +92,8 @@ pub struct Limits {
     pub waiting_fetches_max: usize,
     /// Idempotent producers remembered per partition.
     pub producers_per_partition_max: usize,
+    /// Idempotent producers remembered over all partitions, each in every one it writes to.
+    pub producers_max: usize,
     /// How long an idle idempotent producer is remembered.
     pub producer_expiry: Duration,
 }
@@ -114,6 +116,7 @@ impl Default for Limits {
             fetch_bytes_max: 55 << 20,
             waiting_fetches_max: 100_000,
             producers_per_partition_max: 10_000,
+            producers_max: 300_000,
             producer_expiry: Duration::from_secs(24 * 60 * 60),
         }
     }

@@ -48,6 +48,8 @@ impl Core {
             read_cold_us: self.read_times.cold.view(),
             fetch_waited_us: self.read_times.waited.view(),
             waiting_fetches: waiting as u64,
+            producers: self.producers.count() as u64,
+            producers_forgotten: self.producers.forgotten(),
         }
     }
 

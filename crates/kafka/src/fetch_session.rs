@@ -1,5 +1,6 @@
 //! Incremental fetch sessions (KIP-227): what a consumer wants, remembered between its requests, so
-//! that requests and replies name only what changed. Bounded in number and in partitions.
+//! that requests and replies name only what changed. Bounded in number and in partitions, of which
+//! one under a name longer than any topic's counts as many as its name is long.
 //!
 //! | Request | Answer |
 //! |---|---|
@@ -56,6 +57,21 @@ impl Hash for TopicKey {
             Self::Id(id) => id.hash(state),
         }
     }
+}
+
+impl TopicKey {
+    /// How many partitions one under this name counts as.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Name(name) => 1 + name.len() / HASHED_BYTES_MAX,
+            Self::Id(_) => 1,
+        }
+    }
+}
+
+/// What the partitions count as, all together.
+fn weight(wanted: &[Wanted]) -> usize {
+    wanted.iter().map(|one| one.key.topic.weight()).sum()
 }
 
 /// How fetches name a partition.
@@ -197,7 +213,7 @@ impl FetchSessions {
             table.remove(opening.session_id);
         }
         let wants_session = opening.epoch == INITIAL_EPOCH && !opening.wanted.is_empty();
-        if wants_session && table.make_room(opening.wanted.len(), opening.now) {
+        if wants_session && table.make_room(weight(&opening.wanted), opening.now) {
             let plan = table.begin(opening);
             self.note_size(plan.wanted.len());
             return Ok(plan);
@@ -238,7 +254,7 @@ impl FetchSessions {
             .ok_or(SessionError::NotFound)?;
         let wanted = handle.lock().resume(opening)?;
         self.note_size(wanted.len());
-        if !lock(&self.table).recount(&handle, wanted.len()) {
+        if !lock(&self.table).recount(&handle, weight(&wanted)) {
             // The client begins again, and may do without a session.
             return Err(SessionError::NotFound);
         }
@@ -329,7 +345,7 @@ impl Table {
         };
         session.apply(opening.wanted, &[]);
         let wanted = session.wanted();
-        let partition_count = wanted.len();
+        let partition_count = weight(&wanted);
         let session = Arc::new(Mutex::new(session));
         let mut id = new_id();
         while self.entries.contains_key(&id) {

@@ -63,6 +63,7 @@ fn hub_limits(settings: &Settings) -> hub::settings::Limits {
         fetch_bytes_max: bytes(limits.fetch_bytes_max),
         waiting_fetches_max: size(limits.waiting_fetches_max),
         producers_per_partition_max: size(limits.producers_per_partition_max),
+        producers_max: size(limits.producers_max),
         producer_expiry: limits.producer_expiry,
     }
 }

@@ -109,10 +109,13 @@ impl Partition {
         self.engine
             .append(self.log, stamped, Box::new(completion))?;
         let base_offset = state.next;
+        let producers = state.producers.len();
         for header in &headers {
             state.replay(header, now.wall);
         }
         state.forget_surplus(&headers, rules.producers_max);
+        self.producer_total
+            .changed(producers, state.producers.len());
         state.next = next;
         Ok(Placed {
             base_offset,

@@ -41,7 +41,14 @@ pub fn salvage(
     let now = clock.now().wall;
     let mut states = BTreeMap::new();
     for found in partitions.into_iter().filter(|one| one.id != METADATA_LOG) {
-        let partition = Partition::recovered(&found, PartitionIndex(0), epoch, &engine, now);
+        let partition = Partition::recovered(
+            &found,
+            PartitionIndex(0),
+            epoch,
+            &engine,
+            &Arc::default(),
+            now,
+        );
         states.insert(found.id, partition);
     }
     let metadata = metadata_partition(&engine, epoch, now);
@@ -74,7 +81,14 @@ fn metadata_partition(
         snapshot: None,
         tail: Vec::new(),
     };
-    Partition::recovered(&found, PartitionIndex(0), epoch, engine, now)
+    Partition::recovered(
+        &found,
+        PartitionIndex(0),
+        epoch,
+        engine,
+        &Arc::default(),
+        now,
+    )
 }
 
 fn snapshot(

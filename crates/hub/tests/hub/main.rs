@@ -12,6 +12,7 @@ mod isolation;
 mod lag;
 #[cfg(test)]
 mod produce_and_fetch;
+mod producers;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -247,3 +247,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn partitions_under_endless_names_count_as_many() {
+    let named = |len: usize| Wanted {
+        key: PartitionKey {
+            topic: TopicKey::Name(Arc::from("x".repeat(len))),
+            index: 0,
+        },
+        ..partition(0)
+    };
+    let sessions = FetchSessions::new(10, 100);
+    let open = |wanted| {
+        let plan = sessions.open(Opening {
+            namespace: &NamespaceName::from("dev"),
+            session_id: 0,
+            epoch: 0,
+            by_id: false,
+            wanted: vec![wanted],
+            forgotten: Vec::new(),
+            now: instant(),
+        });
+        plan.unwrap().reply.session_id() != 0
+    };
+    assert!(!open(named(32_767)), "more than all partitions may take");
+    assert!(open(named(249)), "as long as a topic's name may be");
+    assert!(open(named(20_000)));
+    assert!(!open(named(20_000)));
+}

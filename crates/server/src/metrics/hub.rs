@@ -431,6 +431,9 @@ fn write_storage(out: &mut Exposition, view: &ProcessView) {
     let gauges = [
         ("tidegate_waiting_fetches", "Fetches that wait for something to read.",
             view.waiting_fetches),
+        ("tidegate_producers",
+            "Idempotent producers remembered, each in every partition it writes to.",
+            view.producers),
         ("tidegate_log_queue_bytes", "Bytes appended and not yet durable.", storage.queue_bytes),
         ("tidegate_log_live_bytes", "Bytes of the log that are still needed.", storage.live_bytes),
         ("tidegate_log_extents", "Files of the log.", storage.extents),
@@ -443,6 +446,9 @@ fn write_storage(out: &mut Exposition, view: &ProcessView) {
     write_health(out, view);
     #[rustfmt::skip]
     let counters = [
+        ("tidegate_producers_forgotten_total",
+            "Idempotent producers forgotten because there were too many.",
+            view.producers_forgotten),
         ("tidegate_log_cached_write_bytes_total",
             "Bytes written through the page cache for readers that catch up.",
             storage.cached_write_bytes),

@@ -231,6 +231,14 @@ pub(super) const LIMITS: Table = Table {
             "Idempotent producers remembered per partition.",
         ),
         literal(
+            "producers_max",
+            count(1, 100_000_000),
+            "300000",
+            START,
+            "Idempotent producers remembered over all partitions, each in every one it writes to: \
+             beyond it those idle longest are forgotten.",
+        ),
+        literal(
             "producer_expiry",
             Kind::Duration,
             "\"24h\"",
