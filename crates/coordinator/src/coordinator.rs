@@ -77,7 +77,9 @@ impl Coordinator {
             turn.outcome.replies.push((ticket, reply));
         }
         let outcome = turn.outcome;
-        self.look_after(touched, &outcome);
+        if !touched.is_empty() {
+            self.look_after(touched, &outcome);
+        }
         outcome
     }
 
@@ -133,10 +135,12 @@ impl Coordinator {
     /// hard state.
     pub fn replay(&mut self, record: &Record) {
         let id = record.group();
-        let groups = &mut self.groups;
-        let group = groups
-            .entry(id.clone())
-            .or_insert_with(|| Group::new(id.clone()));
+        if !self.groups.contains_key(id) {
+            self.groups.insert(id.clone(), Group::new(id.clone()));
+        }
+        let Some(group) = self.groups.get_mut(id) else {
+            return;
+        };
         match record {
             Record::Group { metadata, .. } => group.replay(metadata.as_ref()),
             Record::Offset {
@@ -147,7 +151,9 @@ impl Coordinator {
             } => group.offsets.replay(topic, *partition, committed.as_ref()),
         }
         group.recount(&mut self.held);
-        self.forget_if_vacant(id);
+        if group.is_vacant() {
+            self.forget(id);
+        }
     }
 
     /// Boot replay is over: the members of stable groups get one session timeout to be heard of.
@@ -332,10 +338,14 @@ impl Coordinator {
     /// Not to be called while records of the group are yet to be replayed.
     fn forget_if_vacant(&mut self, id: &GroupId) {
         if self.groups.get(id).is_some_and(Group::is_vacant) {
-            if let Some(group) = self.groups.remove(id) {
-                self.held.replace(group.counted, HeldBytes::default());
-            }
-            self.timers.cancel(&TimerKey::Purge(id.clone()));
+            self.forget(id);
         }
+    }
+
+    fn forget(&mut self, id: &GroupId) {
+        if let Some(group) = self.groups.remove(id) {
+            self.held.replace(group.counted, HeldBytes::default());
+        }
+        self.timers.cancel(&TimerKey::Purge(id.clone()));
     }
 }

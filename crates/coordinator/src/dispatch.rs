@@ -12,6 +12,7 @@ use crate::{
 /// Refuses who may not listen to all that the command's group reads. Descriptions, lists and
 /// deletions answer for each of their groups; offsets that are read belong to their topics, which
 /// the shell has judged.
+#[inline]
 pub(crate) fn refusal(groups: &Groups, command: &Command, sender: &Sender) -> Option<Reply> {
     let reach = &sender.reach;
     if *reach == Reach::Everything {
@@ -53,6 +54,7 @@ pub(crate) fn refusal(groups: &Groups, command: &Command, sender: &Sender) -> Op
 }
 
 /// Decides a command whose sender may send it; `None` if the reply is given elsewhere.
+#[inline]
 pub(crate) fn decide(
     groups: &mut Groups,
     turn: &mut Turn<'_>,
@@ -98,6 +100,7 @@ pub(crate) fn decide(
 
 /// The groups whose soft state a command may change, and so what they hold; a refused one may leave
 /// a group without content.
+#[inline]
 pub(crate) fn touched_groups(command: &Command) -> Vec<GroupId> {
     match command {
         Command::JoinGroup(request) => vec![request.group.clone()],

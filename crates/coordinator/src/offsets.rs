@@ -70,11 +70,13 @@ impl Offsets {
         committed: Option<&CommittedOffset>,
     ) {
         if let Some(committed) = committed {
-            if !self.topics.contains_key(topic) {
+            let before = if let Some(partitions) = self.topics.get_mut(topic) {
+                partitions.insert(partition, committed.clone())
+            } else {
                 self.bytes += topic_bytes(topic);
-            }
-            let partitions = self.topics.entry(topic.clone()).or_default();
-            let before = partitions.insert(partition, committed.clone());
+                let partitions = self.topics.entry(topic.clone()).or_default();
+                partitions.insert(partition, committed.clone())
+            };
             self.count += usize::from(before.is_none());
             self.bytes += offset_bytes(&committed.metadata);
             self.bytes -= before.map_or(0, |before| offset_bytes(&before.metadata));
