@@ -10,7 +10,7 @@ use std::{
 
 use model::{
     Offset, Timestamp,
-    batch::{Batch, TimestampType},
+    batch::{Batch, BatchError, Breaches, TimestampType},
 };
 use quota::Direction;
 use thiserror::Error;
@@ -52,13 +52,12 @@ pub enum AppendError {
     Control,
     #[error("transactional batches are not supported")]
     Transactional,
-    #[error("timestamp {timestamp} is outside what the topic accepts")]
-    TimestampOutOfRange { timestamp: Timestamp },
-    #[error("records without a key do not fit a compacted topic")]
-    KeyMissing,
-    /// Found out only where the topic asks to look inside (Kafka: CORRUPT_MESSAGE).
-    #[error("the compressed block of a batch cannot be opened")]
-    BlockDamaged,
+    /// Records break rules of the topic.
+    #[error("{0}")]
+    Records(Breaches),
+    /// What stands after the header is not what it promises.
+    #[error(transparent)]
+    Unsound(#[from] BatchError),
     #[error("the batch claims the broker's own timestamp type")]
     TimestampType,
     #[error("sequence does not continue the producer's last one")]
@@ -134,12 +133,18 @@ impl SendPartition {
     pub fn append(&self, batches: Vec<Batch>, acks: Acks) -> Result<Appending, AppendError> {
         let settings = self.topic.settings.load();
         let timing = self.access.core().timing();
+        let rules = &settings.rules;
+        let batches = if rules.verify_records || rules.keys_required {
+            records::opened(batches)?
+        } else {
+            batches
+        };
         let batches = match settings.packing {
             Some(packing) => records::repack(&batches, packing)?,
             None => batches,
         };
         let batches = match settings.rules.timestamp_type {
-            TimestampType::CreateTime => records::with_times(batches, timing.clock.now().wall)?,
+            TimestampType::CreateTime => records::with_times(batches, timing.clock.now().wall),
             TimestampType::LogAppendTime => batches,
         };
         let placed = self

@@ -221,10 +221,9 @@ impl From<AppendError> for KeepError {
             | AppendError::ExceedsSegment { .. }
             | AppendError::Control
             | AppendError::Transactional
-            | AppendError::TimestampOutOfRange { .. }
+            | AppendError::Records(_)
+            | AppendError::Unsound(_)
             | AppendError::TimestampType
-            | AppendError::BlockDamaged
-            | AppendError::KeyMissing
             | AppendError::OutOfOrderSequence
             | AppendError::ProducerFenced => {
                 unreachable!("an internal batch is not a client's: {error}")

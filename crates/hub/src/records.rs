@@ -1,12 +1,13 @@
-//! Opening the block of a compressed batch, where a topic's settings or a search by time ask for
-//! it: nothing else looks inside one.
+//! What is done with the records inside batches: each is walked before it is stored, packed again
+//! where the topic asks for it, and looked through for a time.
 
 use model::{
     Offset, Timestamp,
     batch::{
-        BATCH_HEADER_BYTES, Batch, BatchHeader, Compression, Levels, RecompressError, Records,
-        TimestampType,
+        BATCH_HEADER_BYTES, Batch, BatchError, BatchHeader, Compression, Levels, RecompressError,
+        Records, TimestampType,
         compression::{DecompressError, decompress},
+        unpacked_bytes_max,
     },
 };
 use tracing::warn;
@@ -15,12 +16,6 @@ use crate::{
     append::AppendError,
     offsets::{OffsetAt, OffsetQuery},
 };
-
-/// A block that unpacks to more is refused: its sender chose the bytes.
-const UNPACKED_BYTES_MAX: usize = 64 << 20;
-/// Where only a time is looked for, a block may unpack to so many times its size: the work that a
-/// sender can cause stays in proportion to what it sends.
-const UNPACKED_RATIO_MAX: usize = 32;
 
 /// How a topic wants its batches packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,68 +28,50 @@ pub(crate) struct Packing {
 pub(crate) fn repack(batches: &[Batch], packing: Packing) -> Result<Vec<Batch>, AppendError> {
     let Packing { codec, levels } = packing;
     let repacked = batches.iter().map(|batch| {
-        match batch.recompress(codec, levels, UNPACKED_BYTES_MAX) {
+        match batch.recompress(codec, levels, unpacked_bytes_max(batch.bytes().len())) {
             Ok(repacked) => Ok(repacked),
             Err(RecompressError::Pack(codec)) => {
                 // Ours, not the sender's: the records matter more than their packing.
                 warn!(?codec, "keep a batch as it was sent");
                 Ok(batch.clone())
             }
-            Err(
-                RecompressError::Batch(_)
-                | RecompressError::Unpack(_)
-                | RecompressError::Records(_),
-            ) => Err(AppendError::BlockDamaged),
+            Err(RecompressError::Batch(error)) => Err(error.into()),
+            Err(RecompressError::Unpack(error)) => Err(BatchError::from(error).into()),
+            Err(RecompressError::Records(error)) => Err(BatchError::from(error).into()),
         }
     });
     repacked.collect()
 }
 
-/// The batches with the largest time of their records in the header, which retention and searches
-/// go by. Some senders leave it out (Sarama 1.19 does); Kafka's broker puts it in, too. Where the
-/// records have no times either, or are packed too tightly to look, it is `now`: they age from when
-/// they came, as a segment does in Kafka by the time of its file.
-pub(crate) fn with_times(batches: Vec<Batch>, now: Timestamp) -> Result<Vec<Batch>, AppendError> {
-    let is_left_out = |header: &BatchHeader| {
-        header.max_timestamp < header.base_timestamp || header.max_timestamp <= Timestamp::NONE
-    };
-    if !batches.iter().any(|batch| is_left_out(batch.header())) {
-        return Ok(batches);
-    }
-    let timed = batches.into_iter().map(|batch| {
-        let header = batch.header();
-        if !is_left_out(header) {
-            return Ok(batch);
-        }
-        let cap = batch.bytes().len().saturating_mul(UNPACKED_RATIO_MAX);
-        let block = match unpacked(header, batch.bytes(), cap.min(UNPACKED_BYTES_MAX)) {
-            Ok(block) => block,
-            Err(DecompressError::TooLarge { .. }) => {
-                return Ok(batch.with_max_timestamp(now.max(header.base_timestamp)));
-            }
-            Err(DecompressError::Damaged { .. }) => return Err(AppendError::BlockDamaged),
-        };
-        let deltas = Records::new(&block).map(|record| record.timestamp_delta);
-        let base = header.base_timestamp.0;
-        let latest = Timestamp(base.saturating_add(deltas.max().unwrap_or(0)));
-        let is_known = latest > Timestamp::NONE;
-        Ok(batch.with_max_timestamp(if is_known { latest } else { now }))
-    });
-    timed.collect()
+/// The batches with every record walked, so that no reader finds less than was acknowledged.
+pub(crate) fn opened(batches: Vec<Batch>) -> Result<Vec<Batch>, AppendError> {
+    let opened = batches.into_iter().map(Batch::open);
+    Ok(opened.collect::<Result<_, _>>()?)
 }
 
-/// Whether every record has a key.
-pub(crate) fn all_have_keys(batch: &Batch) -> Result<bool, AppendError> {
-    let block = unpacked(batch.header(), batch.bytes(), UNPACKED_BYTES_MAX);
-    let block = block.map_err(|_| AppendError::BlockDamaged)?;
-    let mut records = Records::new(&block);
-    Ok(records.all(|record| record.key.is_some()))
+/// The batches with the largest time of their records in the header, which retention and searches
+/// go by: what the sender wrote there decides nothing, as in Kafka. Where no record has a time it is
+/// `now`: they age from when they came, as a segment does in Kafka by the time of its file.
+pub(crate) fn with_times(batches: Vec<Batch>, now: Timestamp) -> Vec<Batch> {
+    let timed = batches.into_iter().map(|batch| {
+        let header = batch.header();
+        // A header that nobody compared with its records says as much as it can.
+        let claimed = header.max_timestamp.max(header.base_timestamp);
+        let latest = batch.contents().map_or(claimed, |contents| contents.latest);
+        let latest = Some(latest).filter(|latest| *latest > Timestamp::NONE);
+        let latest = latest.unwrap_or(now);
+        if header.max_timestamp == latest {
+            return batch;
+        }
+        batch.with_max_timestamp(latest)
+    });
+    timed.collect()
 }
 
 /// The record inside a compressed batch that a search by time is after. Where the block cannot be
 /// opened the first one stands for it: too early is what a reader can cope with, too late is not.
 pub(crate) fn locate(header: &BatchHeader, bytes: &[u8], query: OffsetQuery) -> OffsetAt {
-    let found = unpacked(header, bytes, UNPACKED_BYTES_MAX)
+    let found = unpacked(header, bytes, unpacked_bytes_max(bytes.len()))
         .ok()
         .and_then(|block| find(header, &block, query));
     let (offset, timestamp) = found.unwrap_or((header.base_offset, header.base_timestamp));
@@ -172,20 +149,23 @@ mod tests {
             assert_eq!(at(OffsetQuery::At(Timestamp(0))), (0, 10), "{codec:?}");
             assert_eq!(at(OffsetQuery::At(Timestamp(11))), (1, 40), "{codec:?}");
             assert_eq!(at(OffsetQuery::MaxTimestamp), (1, 40), "{codec:?}");
-            assert_eq!(all_have_keys(&batch), Ok(false), "{codec:?}");
+            let opened = batch.open().unwrap();
+            assert_eq!(opened.contents().unwrap().keyless, 1, "{codec:?}");
         }
     }
 
     #[test]
-    fn a_largest_time_that_was_left_out_is_that_of_the_records() {
+    fn the_largest_time_is_that_of_the_records_whatever_the_header_says() {
         for codec in [Compression::None, Compression::Snappy] {
             let whole = packed(codec);
-            let timeless = whole.with_max_timestamp(Timestamp::NONE);
-            assert!(Batch::check(timeless.bytes().clone()).is_ok(), "{codec:?}");
-            let timed = with_times(vec![timeless, whole.clone()], Timestamp(1000)).unwrap();
-            for batch in timed {
-                assert_eq!(batch.header(), whole.header(), "{codec:?}");
-                assert_eq!(batch.bytes(), whole.bytes(), "{codec:?}");
+            for claimed in [-1, 0, 39, 41, i64::MAX] {
+                let lying = whole.with_max_timestamp(Timestamp(claimed));
+                let lying = Batch::check(lying.bytes().clone()).unwrap();
+                let opened = opened(vec![lying, whole.clone()]).unwrap();
+                for batch in with_times(opened, Timestamp(1000)) {
+                    assert_eq!(batch.header(), whole.header(), "{codec:?} {claimed}");
+                    assert_eq!(batch.bytes(), whole.bytes(), "{codec:?} {claimed}");
+                }
             }
         }
     }
@@ -199,34 +179,10 @@ mod tests {
         });
         let timeless = Batch::check(builder.build()).unwrap();
         assert_eq!(timeless.header().max_timestamp, Timestamp::NONE);
-        let timed = with_times(vec![timeless], Timestamp(1000)).unwrap();
+        let timed = with_times(vec![timeless], Timestamp(1000));
         let header = timed.first().unwrap().header();
         assert_eq!(header.max_timestamp, Timestamp(1000));
         assert_eq!(header.base_timestamp, Timestamp::NONE);
-    }
-
-    #[test]
-    fn a_block_packed_too_tightly_to_look_into_ages_from_when_it_came() {
-        let zeros = vec![0; 1 << 20];
-        let mut builder = BatchBuilder::default();
-        builder.push(NewRecord {
-            timestamp: Timestamp(10),
-            value: Some(&zeros),
-            ..NewRecord::default()
-        });
-        let packing = Packing {
-            codec: Compression::Zstd,
-            levels: Levels::default(),
-        };
-        let batch = Batch::check(builder.build()).unwrap();
-        let packed = repack(&[batch], packing).unwrap().remove(0);
-        assert!(packed.bytes().len() < zeros.len() / UNPACKED_RATIO_MAX);
-        let timeless = packed.with_max_timestamp(Timestamp::NONE);
-        let timed = with_times(vec![timeless], Timestamp(1000)).unwrap();
-        assert_eq!(
-            timed.first().unwrap().header().max_timestamp,
-            Timestamp(1000)
-        );
     }
 
     #[test]

@@ -90,6 +90,8 @@ pub struct Limits {
     pub fetch_bytes_max: usize,
     /// Reads that may wait for data at once.
     pub waiting_fetches_max: usize,
+    /// Whether the records inside compressed batches are walked before they are stored.
+    pub verify_records: bool,
     /// Idempotent producers remembered per partition.
     pub producers_per_partition_max: usize,
     /// Idempotent producers remembered over all partitions, each in every one it writes to.
@@ -115,6 +117,7 @@ impl Default for Limits {
             partitions_per_topic_max: 100_000,
             fetch_bytes_max: 55 << 20,
             waiting_fetches_max: 100_000,
+            verify_records: true,
             producers_per_partition_max: 10_000,
             producers_max: 300_000,
             producer_expiry: Duration::from_secs(24 * 60 * 60),

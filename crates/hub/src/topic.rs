@@ -67,6 +67,7 @@ impl TopicSettings {
             timestamp_before_max_ms: effective.timestamp_before_max_ms(),
             timestamp_after_max_ms: effective.timestamp_after_max_ms(),
             keys_required: effective.compacts(),
+            verify_records: limits.verify_records,
             producers_max: limits.producers_per_partition_max,
         };
         Self {

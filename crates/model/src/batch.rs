@@ -20,12 +20,19 @@
 
 mod build;
 pub mod compression;
+mod contents;
 mod header;
 mod recompress;
 mod record;
+mod unpack;
 mod varint;
+mod walk;
 
 pub use build::{BatchBuilder, NewRecord};
+pub use contents::{
+    BREACHES_NAMED_MAX, Breach, Breaches, Contents, RecordRules, TimeBounds, UNPACKED_BYTES_ALWAYS,
+    UNPACKED_BYTES_MAX, UNPACKED_RATIO_MAX, unpacked_bytes_max,
+};
 pub use header::{Attributes, BatchError, BatchHeader, Compression, TimestampType};
 pub use recompress::{Levels, RecompressError};
 pub use record::{Header, Record, RecordError, Records};
@@ -44,13 +51,16 @@ const CRC_START: usize = 21;
 pub struct Batch {
     header: BatchHeader,
     bytes: Bytes,
+    /// What a walk over the records found; none while a block is unopened.
+    contents: Option<Contents>,
 }
 
 impl Batch {
     /// Checks that `bytes` are exactly one sound batch as a client may send it.
     ///
     /// Records of an uncompressed batch are walked (lengths and offset deltas, nothing decoded);
-    /// inside a compressed block only the header's claims can be compared with each other.
+    /// inside a compressed block only the header's claims can be compared with each other, until
+    /// [`Batch::open`] walks that, too.
     ///
     /// # Errors
     /// What is wrong with the bytes, always the sender's fault.
@@ -70,11 +80,17 @@ impl Batch {
             });
         }
         header.check_counts()?;
-        if header.attributes.compression()? == Compression::None {
+        let contents = if header.attributes.compression()? == Compression::None {
             let records = bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default();
-            record::walk(records, header.records_count)?;
-        }
-        Ok(Self { header, bytes })
+            Some(contents::of_plain(&header, records)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            header,
+            bytes,
+            contents,
+        })
     }
 
     /// The header as the sender wrote it.
@@ -132,6 +148,7 @@ impl Batch {
         Self {
             header,
             bytes: self.with_header(header).to_bytes(),
+            contents: self.contents,
         }
     }
 

@@ -10,6 +10,9 @@
 use std::time::{Duration, Instant};
 
 const NANOS: i128 = 1_000_000_000;
+/// No debt is larger than what this many seconds pay back: longer than the largest request takes at
+/// one unit, so that nobody gains by it, and an end for whoever has to wait.
+pub(crate) const DEBT_SECONDS_MAX: u64 = 300;
 
 /// Tokens are kept in billionths, so that a nanosecond refills a whole number of them and nothing
 /// is ever rounded away.
@@ -35,7 +38,8 @@ impl Bucket {
         self.settle(now);
         self.level = self
             .level
-            .saturating_sub(i128::from(tokens).saturating_mul(NANOS));
+            .saturating_sub(i128::from(tokens).saturating_mul(NANOS))
+            .max(-capacity(self.per_second) * i128::from(DEBT_SECONDS_MAX));
         self.wait()
     }
 

@@ -62,6 +62,7 @@ fn hub_limits(settings: &Settings) -> hub::settings::Limits {
         partitions_per_topic_max: number(limits.partitions_per_event_hub_max),
         fetch_bytes_max: bytes(limits.fetch_bytes_max),
         waiting_fetches_max: size(limits.waiting_fetches_max),
+        verify_records: limits.verify_records,
         producers_per_partition_max: size(limits.producers_per_partition_max),
         producers_max: size(limits.producers_max),
         producer_expiry: limits.producer_expiry,

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use model::{
     Now, Offset, Timestamp,
-    batch::{Batch, BatchHeader, StampedBatch, TimestampType},
+    batch::{Batch, BatchHeader, Contents, RecordRules, StampedBatch, TimeBounds, TimestampType},
 };
 use storage::{
     Completion,
@@ -16,7 +16,6 @@ use super::{Partition, State};
 use crate::{
     append::{Acks, AppendError},
     observe::Histogram,
-    records,
     sync::{lock, tell},
     watch::Broken,
 };
@@ -31,6 +30,8 @@ pub(crate) struct AppendRules {
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) keys_required: bool,
+    /// Compressed batches are opened; else what their headers say is believed.
+    pub(crate) verify_records: bool,
     /// Producers remembered at most: beyond it the longest idle ones are forgotten.
     pub(crate) producers_max: usize,
 }
@@ -152,6 +153,7 @@ impl AppendRules {
             timestamp_before_max_ms: i64::MAX,
             timestamp_after_max_ms: i64::MAX,
             keys_required: false,
+            verify_records: false,
             producers_max: 0,
         }
     }
@@ -246,13 +248,11 @@ fn check_batches(
         if header.attributes.is_transactional() {
             return Err(AppendError::Transactional);
         }
-        if rules.timestamp_type == TimestampType::CreateTime {
-            check_timestamps(header, rules, now)?;
+        let claims_our_time = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+        if claims_our_time && rules.timestamp_type == TimestampType::CreateTime {
+            return Err(AppendError::TimestampType);
         }
-        // A compacted topic lives by its keys.
-        if rules.keys_required && !records::all_have_keys(batch)? {
-            return Err(AppendError::KeyMissing);
-        }
+        check_records(batch, rules, now)?;
     }
     let bytes = batches.iter().map(|batch| batch.bytes().len()).sum();
     if bytes > rules.append_bytes_max {
@@ -264,24 +264,30 @@ fn check_batches(
     Ok(())
 }
 
-/// The sender's clock against ours, by the first and the largest timestamp of the batch.
-fn check_timestamps(
-    header: &BatchHeader,
-    rules: &AppendRules,
-    now: Timestamp,
-) -> Result<(), AppendError> {
-    if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
-        return Err(AppendError::TimestampType);
+/// Whether the records keep to the topic's rules; those that don't are named.
+fn check_records(batch: &Batch, rules: &AppendRules, now: Timestamp) -> Result<(), AppendError> {
+    let rules = RecordRules {
+        keys_required: rules.keys_required,
+        times: (rules.timestamp_type == TimestampType::CreateTime).then_some(TimeBounds {
+            earliest: Timestamp(now.0.saturating_sub(rules.timestamp_before_max_ms)),
+            latest: Timestamp(now.0.saturating_add(rules.timestamp_after_max_ms)),
+        }),
+    };
+    let header = batch.header();
+    // Of a batch that was not opened the header is believed.
+    let claimed = Contents {
+        earliest: header.base_timestamp,
+        latest: header.max_timestamp,
+        keyless: 0,
+    };
+    if batch.contents().unwrap_or(&claimed).fit(&rules) {
+        return Ok(());
     }
-    let (first, last) = (header.base_timestamp, header.max_timestamp);
-    if last.0.saturating_sub(now.0) > rules.timestamp_after_max_ms {
-        return Err(AppendError::TimestampOutOfRange { timestamp: last });
+    let breaches = batch.breaches(&rules)?;
+    if breaches.count == 0 {
+        return Ok(());
     }
-    let too_old = now.0.saturating_sub(first.0) > rules.timestamp_before_max_ms;
-    if first != Timestamp::NONE && too_old {
-        return Err(AppendError::TimestampOutOfRange { timestamp: first });
-    }
-    Ok(())
+    Err(AppendError::Records(breaches))
 }
 
 type ReplySender = Option<oneshot::Sender<Result<(), AppendError>>>;

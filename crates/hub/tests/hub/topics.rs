@@ -227,6 +227,27 @@ async fn retention_by_time_moves_the_start() {
     assert_eq!(values(&access, "orders", 1).await, ["new"]);
 }
 
+#[tokio::test]
+async fn no_claim_of_a_header_makes_fresh_records_expire() {
+    let world = World::with(|settings| {
+        settings.namespaces[0].retention = Some(Duration::from_secs(3600));
+        settings.storage.retention_interval = Duration::from_secs(60);
+    });
+    let access = world.access("dev");
+    create(&access, "orders").await;
+    for claimed in [0, 1_000, 1_700_000_000_001] {
+        let fresh = batch(&["fresh"]).with_max_timestamp(Timestamp(claimed));
+        send(&access, "orders", fresh).await;
+    }
+    for _ in 0..10 {
+        world.clock.advance(Duration::from_secs(60));
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    }
+    assert_eq!(values(&access, "orders", 0).await, ["fresh"; 3]);
+}
+
 /// Lets intervals of retention pass until the start is at `offset`, and one more.
 async fn start_comes_to(world: &World, offset: i64) {
     let partition = wanted(&world.access("dev"), "orders", 0).partition;

@@ -8,7 +8,7 @@ use hub::{
     fetch::FetchError,
     offsets::{EpochError, OffsetError},
 };
-use model::batch::BatchError;
+use model::batch::{BatchError, compression::DecompressError};
 use wire::error_code::ErrorCode;
 
 /// A topic that was not given out.
@@ -39,22 +39,26 @@ pub(super) const fn batch(error: &BatchError) -> ErrorCode {
         BatchError::Magic(_) | BatchError::Count { .. } | BatchError::Record(_) => {
             ErrorCode::InvalidRecord
         }
+        // Kafka's iterator over such a block fails with UNKNOWN_SERVER_ERROR, which no client sends
+        // again either: the sender's fault has a name here.
+        BatchError::Block(DecompressError::Damaged { .. }) => ErrorCode::InvalidRecord,
+        // A client that can will send the records in smaller batches.
+        BatchError::Block(DecompressError::TooLarge { .. }) => ErrorCode::MessageTooLarge,
         BatchError::Codec(_) => ErrorCode::UnsupportedCompressionType,
     }
 }
 
 /// A batch that was not appended.
-pub(super) const fn append(error: &AppendError, topic: TopicRef<'_>) -> ErrorCode {
+pub(super) fn append(error: &AppendError, topic: TopicRef<'_>) -> ErrorCode {
     match error {
         AppendError::TooLarge { .. } => ErrorCode::MessageTooLarge,
         AppendError::ExceedsSegment { .. } => ErrorCode::RecordListTooLarge,
-        AppendError::BatchCount | AppendError::Control | AppendError::KeyMissing => {
-            ErrorCode::InvalidRecord
-        }
+        AppendError::BatchCount | AppendError::Control => ErrorCode::InvalidRecord,
+        AppendError::Records(breaches) if breaches.has_time() => ErrorCode::InvalidTimestamp,
+        AppendError::Records(_) => ErrorCode::InvalidRecord,
+        AppendError::Unsound(error) => batch(error),
         AppendError::Transactional => ErrorCode::InvalidTxnState,
-        AppendError::TimestampOutOfRange { .. } => ErrorCode::InvalidTimestamp,
         AppendError::TimestampType => ErrorCode::InvalidTimestamp,
-        AppendError::BlockDamaged => ErrorCode::CorruptMessage,
         AppendError::Busy => ErrorCode::RequestTimedOut,
         AppendError::OutOfOrderSequence => ErrorCode::OutOfOrderSequenceNumber,
         AppendError::ProducerFenced => ErrorCode::InvalidProducerEpoch,

@@ -3,9 +3,9 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 3 to 13; 0 to 2 are advertised too, because librdkafka compresses only where they are (KAFKA-18659), and refused |
-//! | Behaviour | Exactly one batch a partition, checked by its structure. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and at most `requests_in_flight_max` of them wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
+//! | Behaviour | Exactly one batch a partition, every record of it walked, in a compressed block too. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and at most `requests_in_flight_max` of them wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
 //! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
-//! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1. A single record at fault is named only where its bytes are, not where a rule of the topic is broken |
+//! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1 |
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use hub::{
     SendTopic,
     access::TopicRef,
-    append::{Acks, Appended, Appending},
+    append::{Acks, AppendError, Appended, Appending},
     observe::RequestResult,
 };
 use kafka_protocol::messages::{
@@ -175,8 +175,8 @@ fn size(topics: &[TopicProduceData]) -> (u64, u64) {
 struct Refusal {
     error: ErrorCode,
     message: String,
-    /// The record at fault, where it is a single one.
-    record: Option<i32>,
+    /// The records at fault, as far as they are known.
+    records: Vec<(i32, String)>,
 }
 
 impl Refusal {
@@ -184,7 +184,25 @@ impl Refusal {
         Self {
             error,
             message: message.to_string(),
-            record: None,
+            records: Vec::new(),
+        }
+    }
+
+    /// Names the records that are at fault (KIP-467).
+    fn of_append(error: &AppendError, named: TopicRef<'_>) -> Self {
+        let records = match error {
+            AppendError::Records(breaches) => {
+                let named = breaches.named.iter();
+                named
+                    .map(|(index, breach)| (*index, breach.to_string()))
+                    .collect()
+            }
+            AppendError::Unsound(error) => record_at_fault(error),
+            _ => Vec::new(),
+        };
+        Self {
+            records,
+            ..Self::new(codes::append(error, named), error)
         }
     }
 }
@@ -258,8 +276,7 @@ impl StagedTopic {
         for (index, staged) in self.partitions {
             let outcome = match staged {
                 Ok(appending) => appending.await.map_err(|error| {
-                    let code = codes::append(&error, reference(&self.topic, self.by_id));
-                    Refusal::new(code, error)
+                    Refusal::of_append(&error, reference(&self.topic, self.by_id))
                 }),
                 Err(refusal) => Err(refusal),
             };
@@ -301,7 +318,7 @@ fn append(
     })?;
     partition
         .append(vec![batch], acks)
-        .map_err(|error| Refusal::new(codes::append(&error, named), error))
+        .map_err(|error| Refusal::of_append(&error, named))
 }
 
 /// Exactly one sound batch, in a codec that the version may send.
@@ -315,7 +332,7 @@ fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
             )
         })?;
     let refused = |error| Refusal {
-        record: record_at_fault(&error),
+        records: record_at_fault(&error),
         ..Refusal::new(codes::batch(&error), error)
     };
     let batch = Batch::check(records).map_err(refused)?;
@@ -327,10 +344,10 @@ fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
     Ok(batch)
 }
 
-const fn record_at_fault(error: &BatchError) -> Option<i32> {
+fn record_at_fault(error: &BatchError) -> Vec<(i32, String)> {
     match error {
         BatchError::Record(RecordError::Cut { index } | RecordError::OffsetDelta { index, .. }) => {
-            Some(*index)
+            vec![(*index, error.to_string())]
         }
         BatchError::Record(RecordError::Trailing { .. })
         | BatchError::Short { .. }
@@ -339,7 +356,8 @@ const fn record_at_fault(error: &BatchError) -> Option<i32> {
         | BatchError::Magic(_)
         | BatchError::Crc { .. }
         | BatchError::Count { .. }
-        | BatchError::Codec(_) => None,
+        | BatchError::Codec(_)
+        | BatchError::Block(_) => Vec::new(),
     }
 }
 
@@ -363,15 +381,14 @@ fn answer(
             if version < MESSAGES_FROM {
                 return entry;
             }
-            let message = Some(text(refusal.message));
-            let records = refusal.record.map(|index| {
+            let records = refusal.records.into_iter().map(|(index, message)| {
                 BatchIndexAndErrorMessage::default()
                     .with_batch_index(index)
-                    .with_batch_index_error_message(message.clone())
+                    .with_batch_index_error_message(Some(text(message)))
             });
             entry
-                .with_record_errors(records.into_iter().collect())
-                .with_error_message(message)
+                .with_record_errors(records.collect())
+                .with_error_message(Some(text(refusal.message)))
         }
     }
 }

@@ -8,7 +8,7 @@ use kafka_protocol::messages::{
 };
 use model::{
     ProducerEpoch, ProducerId, Sequence, Timestamp,
-    batch::{BatchBuilder, NewRecord},
+    batch::{Batch, BatchBuilder, Compression, Levels, NewRecord},
 };
 use uuid::Uuid;
 
@@ -184,11 +184,64 @@ async fn a_record_at_fault_is_named() {
 }
 
 #[tokio::test]
+async fn each_record_that_breaks_a_rule_of_its_topic_is_named() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    let mut builder = BatchBuilder::default();
+    for ms in [0, 86_400_000, 1, 86_400_000] {
+        builder.push(NewRecord {
+            timestamp: Timestamp(1_700_000_000_000 + ms),
+            ..NewRecord::default()
+        });
+    }
+    let plain = Batch::check(builder.build()).unwrap();
+    for codec in [Compression::None, Compression::Gzip] {
+        let sent = plain.recompress(codec, Levels::default(), 1 << 20).unwrap();
+        // What the header says of it changes nothing.
+        let sent = sent.with_max_timestamp(Timestamp(1_700_000_000_000));
+        let request = producing(-1, "orders", &[(0, Some(sent.bytes().clone()))]);
+        let response = client.call(8, &request).await;
+        let answer = &response.responses[0].partition_responses[0];
+        assert_eq!(answer.error_code, 32, "{codec:?}");
+        let records: Vec<i32> = answer
+            .record_errors
+            .iter()
+            .map(|record| record.batch_index)
+            .collect();
+        assert_eq!(records, [1, 3], "{codec:?}");
+        let message = answer.error_message.as_deref().unwrap_or_default();
+        for part in [
+            "1700086400000",
+            "1700003600000",
+            "message.timestamp.after.max.ms",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert_eq!(codes(&client.call(7, &request).await), [32]);
+    }
+}
+
+#[tokio::test]
+async fn a_block_that_no_client_could_read_is_refused() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    for codec in 1..=4 {
+        let garbage = with_attributes(&batch(&["x"]), codec);
+        let request = producing(-1, "orders", &[(0, Some(garbage))]);
+        assert_eq!(codes(&client.call(9, &request).await), [87], "{codec}");
+    }
+}
+
+#[tokio::test]
 async fn zstd_needs_version_7() {
     let world = World::new();
     let mut client = world.connect();
     create(&mut client, "orders").await;
-    let compressed = with_attributes(&batch(&["x"]), 4);
+    let plain = Batch::check(batch(&["x"])).unwrap();
+    let compressed = plain.recompress(Compression::Zstd, Levels::default(), 1 << 20);
+    let compressed = compressed.unwrap().bytes().clone();
     let request = producing(-1, "orders", &[(0, Some(compressed))]);
     assert_eq!(codes(&client.call(6, &request).await), [76]);
     assert_eq!(codes(&client.call(7, &request).await), [0]);

@@ -11,7 +11,7 @@ use super::Compression;
 
 /// What snappy-java (xerial) writes before its chunks: this magic, a version, the least version.
 pub(super) const XERIAL_MAGIC: [u8; 8] = *b"\x82SNAPPY\0";
-const XERIAL_HEADER_BYTES: usize = 16;
+pub(super) const XERIAL_HEADER_BYTES: usize = 16;
 
 /// Why a block was not unpacked; the sender's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -2,7 +2,10 @@
 
 use thiserror::Error;
 
-use super::{BATCH_HEADER_BYTES, BATCH_LENGTH_PREFIX_BYTES, record::RecordError};
+use super::{
+    BATCH_HEADER_BYTES, BATCH_LENGTH_PREFIX_BYTES, compression::DecompressError,
+    record::RecordError,
+};
 use crate::{LeaderEpoch, Offset, ProducerEpoch, ProducerId, Sequence, Timestamp};
 
 const MAGIC: i8 = 2;
@@ -28,6 +31,8 @@ pub enum BatchError {
     Codec(i16),
     #[error(transparent)]
     Record(#[from] RecordError),
+    #[error(transparent)]
+    Block(#[from] DecompressError),
 }
 
 /// How a batch's records are packed.

@@ -69,12 +69,12 @@ impl Batch {
         }
         let packed = self.bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default();
         let block = decompress(from, packed, unpacked_bytes_max)?;
-        record::walk(&block, self.header.records_count)?;
+        record::walk(&block, self.header.records_count, &mut |_| ())?;
         let body = compress(codec, levels, block).map_err(|_| RecompressError::Pack(codec))?;
         Ok(self.with_block(codec, &body))
     }
 
-    fn with_block(&self, codec: Compression, body: &[u8]) -> Self {
+    pub(super) fn with_block(&self, codec: Compression, body: &[u8]) -> Self {
         let total = BATCH_HEADER_BYTES + body.len();
         let batch_length = i32::try_from(total - BATCH_LENGTH_PREFIX_BYTES).unwrap_or(i32::MAX);
         let attributes = self.header.attributes.with_compression(codec);
@@ -92,11 +92,12 @@ impl Batch {
         Self {
             header,
             bytes: bytes.freeze(),
+            contents: self.contents,
         }
     }
 }
 
-fn compress(codec: Compression, levels: Levels, block: Vec<u8>) -> io::Result<Bytes> {
+pub(super) fn compress(codec: Compression, levels: Levels, block: Vec<u8>) -> io::Result<Bytes> {
     let packed = match codec {
         Compression::None => block,
         Compression::Gzip => {

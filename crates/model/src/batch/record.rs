@@ -4,6 +4,14 @@ use thiserror::Error;
 
 use super::varint::{read_varint, read_varlong};
 
+/// What a walk sees of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) index: i32,
+    pub(super) timestamp_delta: i64,
+    pub(super) has_key: bool,
+}
+
 /// Why the bytes after a batch header are not the records it promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RecordError {
@@ -11,7 +19,7 @@ pub enum RecordError {
     Cut { index: i32 },
     #[error("record {index} carries offset delta {offset_delta}")]
     OffsetDelta { index: i32, offset_delta: i32 },
-    #[error("{bytes} bytes follow the last record")]
+    #[error("at least {bytes} bytes follow the last record")]
     Trailing { bytes: usize },
 }
 
@@ -64,7 +72,12 @@ impl<'a> Iterator for Records<'a> {
 }
 
 /// Proves that `block` holds exactly `count` whole records with offset deltas 0, 1, 2, ...
-pub(super) fn walk(block: &[u8], count: i32) -> Result<(), RecordError> {
+/// Shows each to `visit`.
+pub(super) fn walk(
+    block: &[u8],
+    count: i32,
+    visit: &mut impl FnMut(Seen),
+) -> Result<(), RecordError> {
     let mut rest = block;
     for index in 0..count {
         let record = read_record(&mut rest).ok_or(RecordError::Cut { index })?;
@@ -75,6 +88,11 @@ pub(super) fn walk(block: &[u8], count: i32) -> Result<(), RecordError> {
                 offset_delta,
             });
         }
+        visit(Seen {
+            index,
+            timestamp_delta: record.timestamp_delta,
+            has_key: record.key.is_some(),
+        });
     }
     match rest.len() {
         0 => Ok(()),
@@ -84,10 +102,15 @@ pub(super) fn walk(block: &[u8], count: i32) -> Result<(), RecordError> {
 
 fn read_record<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
     let len = usize::try_from(read_varint(rest)?).ok()?;
-    let (mut body, after) = rest.split_at_checked(len)?;
+    let (body, after) = rest.split_at_checked(len)?;
     *rest = after;
-    let (_attributes, tail) = body.split_first()?;
-    body = tail;
+    read_body(body)
+}
+
+/// Reads a record without its length, which fills `bytes` exactly.
+#[inline]
+pub(super) fn read_body(bytes: &[u8]) -> Option<Record<'_>> {
+    let (_attributes, mut body) = bytes.split_first()?;
     let timestamp_delta = read_varlong(&mut body)?;
     let offset_delta = read_varint(&mut body)?;
     let key = read_nullable(&mut body)?;

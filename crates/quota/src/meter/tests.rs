@@ -34,6 +34,16 @@ const fn millis(count: u64) -> Duration {
 }
 
 #[test]
+fn a_debt_has_an_end_whatever_was_claimed() {
+    let t = start();
+    let mut meter = Meter::new(units(1), None, t);
+    let events = u64::try_from(i32::MAX).unwrap();
+    let charge = meter.charge(Direction::Ingress, 70, events, t);
+    let longest = Duration::from_secs(crate::bucket::DEBT_SECONDS_MAX);
+    assert_eq!(charge.wait, longest);
+}
+
+#[test]
 fn a_second_of_rate_is_free_and_the_rest_waits() {
     let t = start();
     let cases = [

@@ -224,6 +224,13 @@ pub(super) const LIMITS: Table = Table {
             "Partitions over all fetch sessions together.",
         ),
         literal(
+            "verify_records",
+            Kind::Boolean,
+            "true",
+            START,
+            "Whether every record of a compressed batch is looked at before the batch is stored, as Kafka does. Without, a faulty producer can write what no consumer gets past.",
+        ),
+        literal(
             "producers_per_partition_max",
             count(1, 1_000_000),
             "10000",
