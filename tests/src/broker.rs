@@ -132,6 +132,20 @@ impl Broker {
         self.process.kill()
     }
 
+    /// Waits until it ends by itself; gives its status.
+    pub(crate) fn ended(&mut self, limit: Duration) -> Result<std::process::ExitStatus> {
+        self.process.wait(Deadline::after(limit))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// What the admin listener says at a path, its head included.
+    pub(crate) fn page(&self, path: &str) -> Result<String> {
+        http_get(&self.runtime.admin, path)
+    }
+
     pub(crate) fn log(&self) -> Result<String> {
         fs::read_to_string(self.process.log()).context("read the broker's log")
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -19,6 +20,14 @@ pub(super) const SUITE: Suite = Suite {
         Scenario::new(
             "a full disk refuses writes, serves reads and heals by itself",
             full,
+        ),
+        Scenario::new(
+            "a broker starts on a full disk, serves reads and heals by itself",
+            started_full,
+        ),
+        Scenario::new(
+            "a failed sync ends the process with a status of its own",
+            failed_sync,
         ),
         Scenario::new(
             "a damaged file is reported and serves no wrong byte",
@@ -115,6 +124,100 @@ fn full(stage: &mut Stage<'_>) -> Result<()> {
             "space is there, writes are refused with {code}"
         );
     }
+}
+
+fn started_full(stage: &mut Stage<'_>) -> Result<()> {
+    stage.binary()?;
+    let place = stage.folder().join("broker/data");
+    let _disk = Disk::mount(&place)?;
+    let mut configuration = Configuration::default();
+    configuration.tables += "[storage]\nfree_space_min = \"16MiB\"\nextent_size = \"4MiB\"\n";
+    let deadline = stage.deadline();
+    let broker = stage.configured(configuration)?;
+    let bootstrap = broker.plain()?.bootstrap;
+    let mut raw = Raw::connect(&bootstrap)?;
+    ensure!(create(&mut raw, "kept")? == 0, "the topic was not created");
+    let batch = Batch::good(1).bytes();
+    ensure!(produce(&mut raw, "kept", &batch)?.0 == 0, "a good batch");
+    broker.crash()?;
+    // All but what the broker's own small files need.
+    let ballast = place.join("ballast");
+    fs::write(&ballast, vec![0; usize::try_from(DISK_BYTES)? - (14 << 20)])?;
+    broker.restart()?;
+    let page = broker.page("/readyz")?;
+    ensure!(page.contains("the disk is full"), "/readyz says {page}");
+    let mut raw = Raw::connect(&bootstrap)?;
+    ensure!(fetch(&mut raw, "kept", 0, 0)? == 0, "reads are refused");
+    let (code, _) = produce(&mut raw, "kept", &batch)?;
+    ensure!(
+        code == KAFKA_STORAGE_ERROR,
+        "writes are answered with {code}"
+    );
+    fs::remove_file(&ballast)?;
+    while produce(&mut raw, "kept", &batch)?.0 != 0 {
+        ensure!(!deadline.passed(), "there is room, writes are refused");
+    }
+    ensure!(
+        broker.metric("tidegate_disk_full", "")? == 0.0,
+        "it says that it is full"
+    );
+    broker.stop()
+}
+
+/// Lets every sync of a process fail, for as long as it lives.
+struct FailingSyncs(std::process::Child);
+
+impl FailingSyncs {
+    fn of(process: u32) -> Result<Self> {
+        let tracer = Command::new("strace")
+            .args(["-f", "-qq", "-o", "/dev/null", "-p", &process.to_string()])
+            .args(["-e", "trace=fdatasync,fsync"])
+            .args(["-e", "inject=fdatasync,fsync:error=EIO"])
+            .spawn();
+        match tracer {
+            Ok(child) => Ok(Self(child)),
+            Err(_) => bail!(Skip("needs strace, to let a sync fail".to_owned())),
+        }
+    }
+}
+
+impl Drop for FailingSyncs {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+fn failed_sync(stage: &mut Stage<'_>) -> Result<()> {
+    let deadline = stage.deadline();
+    let broker = stage.own_broker()?;
+    let bootstrap = broker.plain()?.bootstrap;
+    let mut raw = Raw::connect(&bootstrap)?;
+    ensure!(create(&mut raw, "t")? == 0, "the topic was not created");
+    let batch = Batch::good(1).bytes();
+    ensure!(produce(&mut raw, "t", &batch)?.0 == 0, "a good batch");
+    let tracer = FailingSyncs::of(broker.id())?;
+    // Until the tracer holds all threads, batches are taken as before.
+    loop {
+        match produce(&mut raw, "t", &batch) {
+            Ok((0, _)) => ensure!(!deadline.passed(), "no sync failed"),
+            Ok((code, _)) => {
+                ensure!(code == KAFKA_STORAGE_ERROR, "answered with {code}");
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    let status = broker.ended(Duration::from_secs(20))?;
+    ensure!(status.code() == Some(74), "the broker ended with {status}");
+    drop(tracer);
+    broker.restart()?;
+    let mut raw = Raw::connect(&bootstrap)?;
+    ensure!(
+        produce(&mut raw, "t", &batch)?.0 == 0,
+        "it takes nothing again"
+    );
+    broker.stop()
 }
 
 fn damaged(stage: &mut Stage<'_>) -> Result<()> {

@@ -23,6 +23,7 @@ pub enum Fault {
     None,
     Writes,
     Syncs,
+    Creates,
 }
 
 /// A directory that survives [`SimulatedDisk::crash`]; clones share it.
@@ -279,6 +280,9 @@ impl Disk for SimulatedDisk {
     fn create(&self, path: &str, bytes: u64) -> io::Result<Arc<dyn DiskFile>> {
         let mut world = self.world();
         world.change()?;
+        if world.fault == Fault::Creates {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         if world.allocated_bytes() + bytes > world.capacity_bytes {
             return Err(io::ErrorKind::StorageFull.into());
         }

@@ -54,6 +54,9 @@ impl Core {
                 Ok(None) => return false,
                 Err(error) => {
                     tracing::error!(%error, extent = sequence.0, "prepare extent");
+                    if is_lasting(&error) {
+                        self.mark_closed(&format!("prepare extent: {error}"));
+                    }
                     return false;
                 }
             }
@@ -193,6 +196,14 @@ impl Core {
             tracing::warn!(%error, extent = extent.0, "remove freed extent");
         }
     }
+}
+
+/// Whether the disk itself is at fault: waiting for room would be waiting for ever.
+fn is_lasting(error: &io::Error) -> bool {
+    let failed = [rustix::io::Errno::IO, rustix::io::Errno::ROFS];
+    failed
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 pub(super) fn is_no_space(error: &io::Error) -> bool {

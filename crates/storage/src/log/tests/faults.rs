@@ -128,6 +128,22 @@ fn a_checkpoint_waits_for_appends_in_an_extent_that_was_ended_early() {
     assert!(note.is_acknowledged());
 }
 
+/// Waiting for room would be waiting for ever.
+#[test]
+fn a_file_that_cannot_be_made_closes_the_log_and_does_not_pass_for_a_full_disk() {
+    let (disk, log) = log_with(&[ID]);
+    log.append_one(ID, 1, 10).1.unwrap();
+    log.commit();
+    disk.set_fault(Fault::Creates);
+    log.step_upkeep();
+    let (_, refused) = log.append_one(ID, 1, 10);
+    assert!(
+        matches!(refused, Err(AppendError::Closed(_))),
+        "{refused:?}"
+    );
+    assert!(matches!(log.stats().state, State::Closed(_)));
+}
+
 #[test]
 fn a_failed_sync_of_a_new_extent_closes_the_log_too() {
     let (disk, log) = log_with(&[ID]);
