@@ -39,7 +39,7 @@ use crate::{
     partition::Partition,
     settings::Limits,
     sync::{lock, tell},
-    untold::Untold,
+    untold::{self, Untold},
     watch::Broken,
 };
 
@@ -268,14 +268,8 @@ impl Groups {
     ) -> Result<Reply, GroupCallError> {
         let (mut reply, position) = settled.await.unwrap_or(Err(KeepError::ShuttingDown))?;
         command.namespace.groups.log.durable(position).await?;
-        if let Reply::FetchOffsets(groups) = &mut reply
-            && !to_tell.is_empty()
-        {
-            let is_told = |group: &&mut FetchedGroup| to_tell.contains(&group.group);
-            for group in groups.iter_mut().filter(is_told) {
-                error!(group = %group.group, "the group is told that committed offsets may be lost");
-                group.result = Err(GroupError::OffsetsLost);
-            }
+        if let Reply::FetchOffsets(groups) = &mut reply {
+            untold::tell(&command.namespace, groups, &to_tell).await;
         }
         Ok(reply)
     }

@@ -4,13 +4,23 @@
 //! that asks for its offsets is told once: by an error, because offsets that went back, or vanished,
 //! look like any others. Only a request that names partitions is answered so, as consumers make
 //! it; who asks for all that a group has (a monitor) is answered with what is there.
+//!
+//! The group's members are removed and join again by themselves: the Java consumer asks for its
+//! offsets again anyway, librdkafka reports the error and then waits for its next assignment.
 
-use std::{collections::HashSet, sync::Mutex};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
 
-use coordinator::{Command, FetchOffsetsGroup};
+use coordinator::{
+    Command, DescribedGroup, FetchOffsetsGroup, FetchedGroup, GroupError, LeaveGroup,
+    LeavingMember, Reply, Sender,
+};
 use model::GroupId;
+use tracing::{error, warn};
 
-use crate::sync::lock;
+use crate::{namespace::Namespace, sync::lock};
 
 /// Groups that are remembered as told, at most; what comes after them is in the log alone.
 const TOLD_MAX: usize = 10_000;
@@ -54,6 +64,50 @@ impl Untold {
             .filter(|group| tell_one(&group.group))
             .map(|group| group.group.clone())
             .collect()
+    }
+}
+
+/// Answers these groups with the error.
+pub(crate) async fn tell(
+    namespace: &Arc<Namespace>,
+    groups: &mut [FetchedGroup],
+    to_tell: &[GroupId],
+) {
+    for group in groups {
+        if to_tell.contains(&group.group) {
+            error!(group = %group.group, "the group is told that committed offsets may be lost");
+            group.result = Err(GroupError::OffsetsLost);
+            if !let_join_anew(namespace, &group.group).await {
+                warn!(group = %group.group, "its members were not asked to join again");
+            }
+        }
+    }
+}
+
+async fn let_join_anew(namespace: &Arc<Namespace>, group: &GroupId) -> bool {
+    let describe = Command::DescribeGroups(vec![group.clone()]);
+    let Ok(described) = namespace.group(describe, &Sender::BROKER) else {
+        return false;
+    };
+    let Ok(Reply::DescribeGroups(described)) = described.await else {
+        return false;
+    };
+    let known = described
+        .into_iter()
+        .filter_map(|one: DescribedGroup| one.result.ok());
+    let members = known
+        .flat_map(|group| group.members)
+        .map(|member| LeavingMember {
+            member: member.member,
+            instance: member.instance,
+        });
+    let leave = Command::LeaveGroup(LeaveGroup {
+        group: group.clone(),
+        members: members.collect(),
+    });
+    match namespace.group(leave, &Sender::BROKER) {
+        Ok(left) => left.await.is_ok(),
+        Err(_) => false,
     }
 }
 

@@ -14,7 +14,7 @@ use hub::{
 use model::{GroupId, NamespaceName, Offset, PartitionIndex, TopicName};
 
 use crate::{
-    groups::commit,
+    groups::{commit, join},
     support::{World, at_once, batch, copied, create, send, values_of, wanted},
 };
 
@@ -109,6 +109,14 @@ enum Start {
     Whole,
     Told,
     Refused,
+}
+
+async fn members(access: &Access) -> usize {
+    let describe = Command::DescribeGroups(vec![GroupId::from("g")]);
+    let Ok(Reply::DescribeGroups(groups)) = access.group(describe).unwrap().await else {
+        panic!("a description is asked for");
+    };
+    groups[0].result.as_ref().unwrap().members.len()
 }
 
 /// Every record is there afterwards, under its own name or under a new one.
@@ -295,7 +303,11 @@ async fn a_group_is_told_once_that_its_offsets_were_lost() {
         ..Origin::default()
     };
     let access = hub.anonymous(&origin).unwrap();
+    assert!(access.group(join("")).unwrap().await.is_ok());
+    assert_eq!(members(&access).await, 1);
     assert_eq!(offsets(&access).await, Err(GroupError::OffsetsLost));
+    // Clients that only report the error ask again with their next assignment.
+    assert_eq!(members(&access).await, 0);
     // Told, it goes on with what is left.
     assert_eq!(offsets(&access).await, Ok(vec![Some(Offset(3)); 2]));
 }

@@ -46,7 +46,7 @@ async fn committed(access: &hub::Access, group: &str, topic: &str) -> Option<i64
     fetched.map(|committed| committed.offset.0)
 }
 
-fn join(member: &str) -> Command {
+pub(crate) fn join(member: &str) -> Command {
     Command::JoinGroup(JoinGroup {
         group: GroupId::from("g"),
         member: MemberId::from(member),
