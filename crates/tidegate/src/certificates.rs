@@ -8,7 +8,6 @@
 //! <data dir>/tls/truststore.p12  ca.pem for Java; password "changeit"
 //! ```
 
-mod der;
 mod truststore;
 mod validity;
 
