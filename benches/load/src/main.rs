@@ -13,10 +13,8 @@
 )]
 
 mod answer;
-mod bare;
 mod consuming;
 mod control;
-mod crypto;
 mod drive;
 mod losses;
 mod options;
@@ -50,9 +48,6 @@ fn main() -> Result<()> {
     )?;
     let report = match options.mode {
         Mode::Start => serde_json::to_string_pretty(&start::start(&options)?),
-        Mode::BareFetch => serde_json::to_string_pretty(&bare::measure(&options)?),
-        Mode::BareCold => serde_json::to_string_pretty(&bare::measure_cold(&options)?),
-        Mode::Crypto => serde_json::to_string_pretty(&crypto::measure(&options)?),
         _ => serde_json::to_string_pretty(&drive::drive(&options)?),
     };
     println!("{}", report?);

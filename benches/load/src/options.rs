@@ -93,9 +93,6 @@ pub(crate) struct Options {
     /// Tidegate's admin address, whose metrics tell of its syncs.
     #[arg(long)]
     pub(crate) admin: Option<String>,
-    /// Mode bare-cold: what to read.
-    #[arg(long)]
-    pub(crate) file: Option<PathBuf>,
     /// What the floor prints, which tells of its syncs.
     #[arg(long, conflicts_with = "admin")]
     pub(crate) floor_log: Option<PathBuf>,
@@ -126,13 +123,6 @@ pub(crate) enum Mode {
     Start,
     /// Make the topic and nothing else.
     Create,
-    /// Encrypt and decrypt, with no broker: what TLS costs at least.
-    Crypto,
-    /// Send a file over the loopback, with no broker: in three ways, one of them TLS.
-    BareFetch,
-    /// Read a file past the page cache and send it over the loopback, with no broker: what a reader of old
-    /// data is held against.
-    BareCold,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

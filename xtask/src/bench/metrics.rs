@@ -10,7 +10,7 @@ use serde_json::Value;
 pub(super) struct Metrics(BTreeMap<String, f64>);
 
 /// What a report of `load` holds, as a JSON pointer, and the name it has here.
-const TAKEN: [(&str, &str); 40] = [
+const TAKEN: [(&str, &str); 32] = [
     ("/seconds", "seconds"),
     ("/records_per_s", "records_per_s"),
     ("/mb_per_s", "mb_per_s"),
@@ -47,16 +47,6 @@ const TAKEN: [(&str, &str); 40] = [
     ("/rss_anon_mib", "rss_anon_mib"),
     ("/rss_mib", "rss_mib"),
     ("/rss_peak_mib", "rss_peak_mib"),
-    // Of mode crypto.
-    ("/seal_s_per_gb", "seal_s_per_gb"),
-    ("/open_s_per_gb", "open_s_per_gb"),
-    // Of mode bare-fetch.
-    ("/sendfile/mb_per_s", "bare_plain_mb_per_s"),
-    ("/sendfile/cpu_s_per_gb", "bare_plain_both_cpu_s_per_gb"),
-    ("/copy/mb_per_s", "bare_copy_mb_per_s"),
-    ("/copy/cpu_s_per_gb", "bare_copy_both_cpu_s_per_gb"),
-    ("/tls/mb_per_s", "bare_tls_mb_per_s"),
-    ("/tls/cpu_s_per_gb", "bare_tls_both_cpu_s_per_gb"),
 ];
 
 /// What is told of each kind of latency.

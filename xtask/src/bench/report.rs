@@ -15,13 +15,7 @@ use super::server::Kind;
 /// What the tables show beside a figure's headline, by the ends of the names, in this order; the
 /// JSON holds the rest.
 const SHOWN: [&[&str]; 5] = [
-    &[
-        "records_per_s",
-        "mb_per_s",
-        "over_plain",
-        "at_most",
-        "over_bare",
-    ],
+    &["records_per_s", "mb_per_s", "over_plain"],
     &["p50_ms", "p99_ms", "p99_9_ms", "p99_99_ms", "max_ms"],
     &["slowest_sync_ms", "syncs_per_s", "disk_flushes_per_s"],
     &["stolen_s", "most_stolen_ms"],
@@ -29,8 +23,6 @@ const SHOWN: [&[&str]; 5] = [
         "cpu_s_per_gb",
         "cpu_s_per_million_records",
         "cpu_s",
-        "seal_s_per_gb",
-        "open_s_per_gb",
         "rss_anon_mib",
         "rss_peak_mib",
         "faults",

@@ -77,11 +77,6 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
     // Measured while what is cold lasts. This reader is the second one: its way is the page cache.
     let lasts_s = once.value("seconds").unwrap_or(0.0) * TAIL_SHARE;
     let beside = Beside::measure(setting, &server, lasts_s, reader)?;
-    let rate = beside.reading.value("records_per_s");
-    let bare = match rate.filter(|_| kind == Kind::Tidegate && !setting.smoke) {
-        Some(rate) => Some(beside_bare(setting, &server, lasts_s, rate)?),
-        None => None,
-    };
     let after = Alone::measure(setting, &server, bytes)?;
     fs::remove_file(sequential_file(setting)).ok();
 
@@ -89,17 +84,13 @@ fn run(setting: &Setting, kind: Kind) -> Result<Metrics> {
     metrics.take_all("cold", &once, &COLD_COSTS);
     beside.note(&mut metrics);
     hold_against(&mut metrics, &before, &after);
-    let mut runs = vec![
+    let runs = [
         &before.tail,
         &once,
         &beside.reading,
         &beside.tail,
         &after.tail,
     ];
-    if let Some(bare) = &bare {
-        note_bare(&mut metrics, bare);
-        runs.push(&bare.tail);
-    }
     metrics.add_faults(&runs);
     let reader_s = beside.reading.value("seconds").unwrap_or(0.0);
     if !setting.smoke && reader_s < WARM_UP_S - HEAD_START_S + lasts_s {
@@ -145,35 +136,6 @@ impl Beside {
             metrics.take(name, &self.tail, name);
         }
     }
-}
-
-/// The tail beside a program that reads a file as fast as our reader got what was cold and sends it over
-/// the loopback: what sharing the machine costs without a broker. The file is the one that the disk's
-/// speed was asked with.
-fn beside_bare(setting: &Setting, server: &Server, lasts_s: f64, rate: f64) -> Result<Beside> {
-    let reader = || {
-        let client = setting.load(server, "bare-cold").set("--rate", rate);
-        let client = client.set("--file", sequential_file(setting).display());
-        let client = client.set("--warm-up-seconds", WARM_UP_S - HEAD_START_S);
-        client.set("--seconds", lasts_s)
-    };
-    setting.rest_disk()?;
-    machine::drop_caches()?;
-    Beside::measure(setting, server, lasts_s, reader)
-}
-
-/// Takes in what the program that is no broker cost the tail, beside what we did.
-fn note_bare(metrics: &mut Metrics, bare: &Beside) {
-    metrics.take("bare_cold_mb_per_s", &bare.reading, "mb_per_s");
-    metrics.take("bare_tail_p99_ms", &bare.tail, "end_to_end_p99_ms");
-    let value = |name| metrics.value(name);
-    let (ours, bare, alone) = (
-        value("tail_p99_ms"),
-        value("bare_tail_p99_ms"),
-        value("alone_p99_ms"),
-    );
-    metrics.divide("bare_tail_p99_over_alone", bare, alone);
-    metrics.divide("tail_p99_over_bare", ours, bare);
 }
 
 /// Takes in what the tail and the disk did alone, and the ratios to it.
