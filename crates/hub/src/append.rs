@@ -134,7 +134,7 @@ impl SendPartition {
         let settings = self.topic.settings.load();
         let timing = self.access.core().timing();
         let rules = &settings.rules;
-        let batches = if rules.verify_records || rules.keys_required {
+        let batches = if rules.looks_inside() {
             records::opened(batches)?
         } else {
             batches

@@ -146,6 +146,9 @@ pub(crate) enum Answer<R> {
     InTurn(BoxFuture<'static, Answered<R>>),
     /// As later, while what the request brought waits in the log's queue.
     Queued(BoxFuture<'static, Answered<R>>),
+    /// Nothing was done yet, it takes too long for the connection's thread: to be carried out as a large
+    /// request.
+    Elsewhere,
 }
 
 /// What goes back to the client, and what happens to its connection.

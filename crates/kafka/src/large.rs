@@ -219,5 +219,6 @@ fn later<R: Send + 'static>(answer: Answer<R>) -> BoxFuture<'static, Answered<R>
     match answer {
         Answer::Ready(answered) => Box::pin(ready(answered)),
         Answer::Later(answered) | Answer::InTurn(answered) | Answer::Queued(answered) => answered,
+        Answer::Elsewhere => unreachable!("a request is carried out where it was put off to"),
     }
 }

@@ -137,6 +137,7 @@ where
         Answer::Later(answered) => Staged::Later(route.finish_later::<H::Request>(answered)),
         Answer::InTurn(answered) => Staged::InTurn(route.finish_later::<H::Request>(answered)),
         Answer::Queued(answered) => Staged::Queued(route.finish_later::<H::Request>(answered)),
+        Answer::Elsewhere => large::stage::<H>(call, frame),
     }
 }
 

@@ -25,6 +25,12 @@ impl SendTopic {
         self.topic.id
     }
 
+    /// Whether the records of compressed batches are looked at.
+    #[must_use]
+    pub fn looks_inside(&self) -> bool {
+        self.topic.settings.load().rules.looks_inside()
+    }
+
     /// A partition, if the topic has it.
     #[must_use]
     pub fn partition(&self, index: PartitionIndex) -> Option<SendPartition> {

@@ -145,6 +145,11 @@ impl Partition {
 }
 
 impl AppendRules {
+    /// A compacted topic lives by its keys, whoever is trusted.
+    pub(crate) const fn looks_inside(&self) -> bool {
+        self.verify_records || self.keys_required
+    }
+
     const fn internal() -> Self {
         Self {
             batch_bytes_max: usize::MAX,

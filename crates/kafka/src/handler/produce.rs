@@ -7,26 +7,27 @@
 //! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
 //! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1 |
 
+mod opening;
+
 use std::time::Duration;
 
-use bytes::Bytes;
 use hub::{
-    SendTopic,
     access::TopicRef,
     append::{Acks, AppendError, Appended, Appending},
     observe::RequestResult,
 };
 use kafka_protocol::messages::{
-    ProduceRequest, ProduceResponse, TopicName as WireName,
-    produce_request::{PartitionProduceData, TopicProduceData},
+    ProduceRequest, ProduceResponse,
+    produce_request::TopicProduceData,
     produce_response::{BatchIndexAndErrorMessage, PartitionProduceResponse, TopicProduceResponse},
 };
 use model::{
     PartitionIndex,
-    batch::{Batch, BatchError, Compression, RecordError},
+    batch::{Batch, BatchError, RecordError},
 };
 use wire::error_code::ErrorCode;
 
+use self::opening::OpenedTopic;
 use super::{
     Answer, Answered, Call, Content, Handler, Throttle, codes, size,
     words::{text, topic_id},
@@ -34,8 +35,6 @@ use super::{
 
 /// From this version on clients keep away by themselves when told to (KIP-219).
 const MUTED_FROM: i16 = 6;
-/// From this version on zstd may be sent (KIP-110).
-const ZSTD_FROM: i16 = 7;
 /// From this version on errors have words.
 const MESSAGES_FROM: i16 = 8;
 /// From this version on topics are named by id alone.
@@ -67,11 +66,11 @@ impl Handler for Produce {
         let version = call.version;
         let mode = Mode::of(call, &request);
         let is_silent = request.acks == 0;
-        let topics: Vec<StagedTopic> = request
-            .topic_data
-            .into_iter()
-            .map(|topic| StagedTopic::stage(call, topic, &mode))
-            .collect();
+        let Some(opened) = opening::open_all(call, request.topic_data, &mode) else {
+            return Answer::Elsewhere;
+        };
+        let place = |topic: OpenedTopic| topic.place(mode.acks());
+        let topics: Vec<StagedTopic> = opened.into_iter().map(place).collect();
         let wait = topics.iter().map(StagedTopic::throttle).max();
         let wait = wait.unwrap_or_default();
         // Requests already on their way must not run ahead of a throttle that is known now.
@@ -129,6 +128,13 @@ enum Mode {
 }
 
 impl Mode {
+    const fn acks(&self) -> Acks {
+        match self {
+            Self::Append(acks) => *acks,
+            Self::Refuse(..) => Acks::None,
+        }
+    }
+
     fn of(call: &Call<'_>, request: &ProduceRequest) -> Self {
         let acks = match request.acks {
             1 => Acks::Written,
@@ -207,6 +213,33 @@ impl Refusal {
     }
 }
 
+impl OpenedTopic {
+    /// Gives the batches their places.
+    fn place(self, acks: Acks) -> StagedTopic {
+        let named = reference(&self.topic, self.by_id);
+        let place = |index, batch: Batch| {
+            let topic = self.destination.as_ref();
+            let partition = topic.and_then(|topic| topic.partition(PartitionIndex(index)));
+            let partition = partition.ok_or_else(|| {
+                let name = topic.map_or("", |topic| topic.name().as_str());
+                let message = format!("{name} has no partition {index}");
+                Refusal::new(ErrorCode::UnknownTopicOrPartition, message)
+            })?;
+            let appending = partition.append(vec![batch], acks);
+            appending.map_err(|error| Refusal::of_append(&error, named))
+        };
+        let opened = self.partitions.into_iter();
+        let placed =
+            opened.map(|(index, batch)| (index, batch.and_then(|batch| place(index, batch))));
+        let partitions = placed.collect();
+        StagedTopic {
+            topic: self.topic,
+            partitions,
+            by_id: self.by_id,
+        }
+    }
+}
+
 /// A topic's partitions after the first stage.
 struct StagedTopic {
     /// The request's topic, without its partitions.
@@ -216,33 +249,6 @@ struct StagedTopic {
 }
 
 impl StagedTopic {
-    fn stage(call: &Call<'_>, mut data: TopicProduceData, mode: &Mode) -> Self {
-        let partitions = std::mem::take(&mut data.partition_data);
-        let by_id = call.version >= TOPIC_IDS_FROM;
-        let named = reference(&data, by_id);
-        let topic = call.access.topic_to_send(named);
-        let topic = topic.map_err(|error| codes::access(error, named));
-        let partitions = partitions.into_iter().map(|partition| {
-            let index = partition.index;
-            let appending = match (mode, &topic) {
-                (Mode::Refuse(error, message), _) => Err(Refusal::new(*error, message)),
-                (Mode::Append(_), Err(error)) => Err(Refusal::new(*error, error)),
-                (Mode::Append(acks), Ok(topic)) => {
-                    append(call.version, topic, named, partition, *acks)
-                }
-            };
-            (index, appending)
-        });
-        let partitions = partitions.collect();
-        // The reply names the topic; as the request has it, the name would keep all of the request.
-        data.name = WireName(text(data.name.as_str()));
-        Self {
-            topic: data,
-            partitions,
-            by_id,
-        }
-    }
-
     fn throttle(&self) -> Duration {
         let appending = self
             .partitions
@@ -299,49 +305,6 @@ fn reference(data: &TopicProduceData, by_id: bool) -> TopicRef<'_> {
 
 fn hang_up(index: i32, error: ErrorCode, message: &str) -> String {
     format!("acks=0 produce to partition {index} failed with {error}: {message}")
-}
-
-fn append(
-    version: i16,
-    topic: &SendTopic,
-    named: TopicRef<'_>,
-    data: PartitionProduceData,
-    acks: Acks,
-) -> Result<Appending, Refusal> {
-    let batch = check(version, data.records)?;
-    let partition = topic.partition(PartitionIndex(data.index)).ok_or_else(|| {
-        let error = ErrorCode::UnknownTopicOrPartition;
-        Refusal::new(
-            error,
-            format!("{} has no partition {}", topic.name(), data.index),
-        )
-    })?;
-    partition
-        .append(vec![batch], acks)
-        .map_err(|error| Refusal::of_append(&error, named))
-}
-
-/// Exactly one sound batch, in a codec that the version may send.
-fn check(version: i16, records: Option<Bytes>) -> Result<Batch, Refusal> {
-    let records = records
-        .filter(|records| !records.is_empty())
-        .ok_or_else(|| {
-            Refusal::new(
-                ErrorCode::InvalidRecord,
-                "a partition needs exactly one record batch",
-            )
-        })?;
-    let refused = |error| Refusal {
-        records: record_at_fault(&error),
-        ..Refusal::new(codes::batch(&error), error)
-    };
-    let batch = Batch::check(records).map_err(refused)?;
-    let codec = batch.header().attributes.compression().map_err(refused)?;
-    if codec == Compression::Zstd && version < ZSTD_FROM {
-        let message = format!("zstd needs version {ZSTD_FROM} of Produce");
-        return Err(Refusal::new(ErrorCode::UnsupportedCompressionType, message));
-    }
-    Ok(batch)
 }
 
 fn record_at_fault(error: &BatchError) -> Vec<(i32, String)> {

@@ -143,18 +143,20 @@ impl Batch {
         Ok(self)
     }
 
-    /// As [`Batch::open`], giving up where the block unpacks to more than `unpacked_max`.
+    /// As [`Batch::open`], giving up where the block unpacks to more than `unpacked_max`; gives what it
+    /// unpacked to, where that was done now.
     ///
     /// # Errors
     /// As [`Batch::open`].
-    pub fn open_within(&mut self, unpacked_max: usize) -> Result<(), BatchError> {
-        if self.contents.is_none() {
-            let base = self.header.base_timestamp;
-            let mut contents = Contents::EMPTY;
-            self.walk(unpacked_max, &mut |seen| contents.add(base, seen))?;
-            self.contents = Some(contents);
+    pub fn open_within(&mut self, unpacked_max: usize) -> Result<usize, BatchError> {
+        if self.contents.is_some() {
+            return Ok(0);
         }
-        Ok(())
+        let base = self.header.base_timestamp;
+        let mut contents = Contents::EMPTY;
+        let unpacked = self.walk(unpacked_max, &mut |seen| contents.add(base, seen))?;
+        self.contents = Some(contents);
+        Ok(unpacked)
     }
 
     /// What the records say; none where the block was not opened.
@@ -181,12 +183,14 @@ impl Batch {
         Ok(breaches)
     }
 
-    fn walk(&self, unpacked_max: usize, visit: &mut impl FnMut(Seen)) -> Result<(), BatchError> {
+    /// Gives how many bytes were unpacked.
+    fn walk(&self, unpacked_max: usize, visit: &mut impl FnMut(Seen)) -> Result<usize, BatchError> {
         let block = self.bytes.get(BATCH_HEADER_BYTES..).unwrap_or_default();
         let codec = self.header.attributes.compression()?;
         let count = self.header.records_count;
         if codec == Compression::None {
-            return Ok(record::walk(block, count, visit)?);
+            record::walk(block, count, visit)?;
+            return Ok(0);
         }
         let unpacked_max = unpacked_max.min(unpacked_bytes_max(block.len()));
         walk_block(codec, block, count, unpacked_max, visit)

@@ -23,14 +23,14 @@ thread_local! {
 }
 
 /// Proves that `block` unpacks to exactly `count` whole records with offset deltas 0, 1, 2, ..., in
-/// at most `unpacked_max` bytes; shows each to `visit`.
+/// at most `unpacked_max` bytes, whose number it gives; shows each to `visit`.
 pub(super) fn walk_block(
     codec: Compression,
     block: &[u8],
     count: i32,
     unpacked_max: usize,
     visit: &mut impl FnMut(Seen),
-) -> Result<(), BatchError> {
+) -> Result<usize, BatchError> {
     WINDOW.with_borrow_mut(|buffer| {
         buffer.resize(WINDOW_BYTES, 0);
         walk_in(buffer, codec, block, (count, unpacked_max), visit)
@@ -43,7 +43,7 @@ fn walk_in(
     block: &[u8],
     (count, unpacked_max): (i32, usize),
     visit: &mut impl FnMut(Seen),
-) -> Result<(), BatchError> {
+) -> Result<usize, BatchError> {
     let damaged = |_| BatchError::Block(DecompressError::Damaged { codec });
     read_block(codec, block, |source| {
         let mut window = Window {
@@ -66,7 +66,8 @@ fn walk_in(
             }
             visit(seen);
         }
-        window.finish()
+        window.finish()?;
+        Ok(window.unpacked)
     })
     .map_err(damaged)?
 }
