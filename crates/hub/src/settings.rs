@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use model::{NamespaceName, TopicName};
+pub use storage::batch_bytes_max;
 
 /// Everything that [`crate::Hub::open`] and [`crate::Hub::reload`] take.
 #[derive(Clone, Debug, Default)]
@@ -61,11 +62,22 @@ impl Default for StorageSettings {
     }
 }
 
+/// What another setting admits as the largest batch of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BatchCeiling {
+    /// The setting's name for its operator, and its value.
+    pub setting: &'static str,
+    pub setting_bytes: u64,
+    pub batch_bytes_max: u64,
+}
+
 /// Bounds on what clients may ask for; the defaults are Kafka's own.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Largest batch where the topic does not say otherwise (`max.message.bytes`).
     pub batch_bytes_max: u32,
+    /// No topic may ask for larger ones than each of these admits.
+    pub batch_ceilings: Vec<BatchCeiling>,
     pub session_timeout_min: Duration,
     pub session_timeout_max: Duration,
     /// Longest name of a consumer group.
@@ -104,6 +116,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_bytes_max: 1_048_588,
+            batch_ceilings: Vec::new(),
             session_timeout_min: Duration::from_secs(6),
             session_timeout_max: Duration::from_secs(30 * 60),
             group_id_bytes_max: 32_767,

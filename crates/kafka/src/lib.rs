@@ -29,4 +29,4 @@ mod spine;
 pub use address::{Advertised, Endpoint};
 pub use large::{LargeRequest, ReplyMemory, ReplyShare};
 pub use registry::{ServedApi, served};
-pub use session::{Kafka, KafkaLimits, LoginReasons, Peer, Reply, Session, Staged};
+pub use session::{Intake, Kafka, KafkaLimits, LoginReasons, Peer, Reply, Session, Staged};

@@ -14,7 +14,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use hub::{Clock, Hub, access::Lapse};
 use model::{NamespaceName, Now, Piece};
-use wire::frame::{self, FrameError, FrameLimits, RequestFrame};
+use wire::{
+    api::ApiKey,
+    frame::{self, FrameError, FrameLimits, RequestFrame},
+    skim::ProduceSkim,
+};
 
 use crate::{
     address::{Advertised, Endpoint},
@@ -79,6 +83,15 @@ pub struct Peer {
     pub advertised: Option<Advertised>,
     pub tls_server_name: Option<String>,
     pub sasl_required: bool,
+}
+
+/// What becomes of a frame of so many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    Whole(usize),
+    /// A Produce request that is too large to be held: its bytes are given to [`Session::skim`], and it
+    /// is answered with errors.
+    Skimmed(usize),
 }
 
 /// A request after its first stage.
@@ -149,6 +162,8 @@ impl Kafka {
 /// One connection, from its first frame to its end.
 pub struct Session {
     state: SessionState,
+    /// What is known of the request that is not held, and how much of it has come.
+    skim: Option<Box<(ProduceSkim, usize)>>,
 }
 
 /// What the spine and the handlers see of a connection.
@@ -186,26 +201,59 @@ impl Session {
                 pause: Duration::ZERO,
                 reply_bytes_max: Arc::new(AtomicUsize::new(usize::MAX)),
             },
+            skim: None,
         }
     }
 
     /// Judges the next frame by its length prefix and, once they have arrived, its first bytes
-    /// (two suffice); gives the frame's length. To be asked before anything is allocated for it,
-    /// and again when the first bytes are there.
+    /// (two suffice); gives the frame's length and what becomes of it. To be asked before anything is
+    /// allocated for it, and again when the first bytes are there.
+    ///
+    /// Large frames are for callers who may send: nobody else has use for them.
     ///
     /// # Errors
     /// The frame is too long for what it is: the connection ends.
-    pub fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, FrameError> {
+    pub fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<Intake, FrameError> {
         let frames = &self.state.kafka.limits.frames;
-        let limit_bytes = match (
-            self.state.login.access().is_some(),
-            first.first_chunk::<2>(),
-        ) {
-            (false, _) => frames.before_login_bytes_max,
-            (true, Some(key)) => frames.limit(frame::Login::Done, i16::from_be_bytes(*key)),
-            (true, None) => frames.largest(),
+        let login = &self.state.login;
+        let within = |limit| frame::frame_length(prefix, limit).map(Intake::Whole);
+        let Some(access) = login.access().filter(|_| !login.expects_raw_token()) else {
+            return within(frames.before_login_bytes_max);
         };
-        frame::frame_length(prefix, limit_bytes)
+        let Some(key) = first.first_chunk::<2>() else {
+            return within(frames.largest().max(frames.skimmed_bytes_max()));
+        };
+        let key = i16::from_be_bytes(*key);
+        let limit = frames.limit(frame::Login::Done, key);
+        if key != ApiKey::Produce.code() {
+            return within(limit);
+        }
+        let bytes = frame::frame_length(prefix, frames.skimmed_bytes_max())?;
+        let is_small = bytes <= frames.before_login_bytes_max;
+        if bytes <= limit && (is_small || access.may_send()) {
+            return Ok(Intake::Whole(bytes));
+        }
+        Ok(Intake::Skimmed(bytes))
+    }
+
+    /// Takes the next bytes of a frame that is not held.
+    ///
+    /// # Errors
+    /// Why it can't be answered: the connection ends.
+    pub fn skim(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let (skim, count) = &mut **self.skim.get_or_insert_default();
+        *count += bytes.len();
+        let fed = skim.feed(bytes);
+        fed.map_err(|error| format!("{error}, from {}", self.state.client_name()))
+    }
+
+    /// Answers the frame whose last bytes have been given to [`Self::skim`].
+    pub fn dispatch_skimmed(&mut self, now: Now) -> Staged {
+        let (skim, bytes) = *self.skim.take().unwrap_or_default();
+        match skim.finish() {
+            Ok(request) => spine::refuse_too_large(&mut self.state, request, bytes, now),
+            Err(error) => Staged::Close(format!("{error}, from {}", self.state.client_name())),
+        }
     }
 
     /// Takes one frame, its length prefix taken off, to its first stage: whatever has an order

@@ -10,6 +10,7 @@ use wire::{
     api::ApiKey,
     codec::{self, Request},
     frame::{RequestFrame, ResponseFrame},
+    skim::SkimmedProduce,
 };
 
 use crate::{
@@ -17,6 +18,7 @@ use crate::{
         Answer, Answered, Call, Content, Handler, LoginHandler, ResponseOf, Throttle,
         api_versions::{self, ApiVersions},
         outcome::{self, ErrorCodes},
+        produce::{self, Produce},
     },
     large, login,
     registry::{self, Run},
@@ -78,6 +80,36 @@ pub(crate) fn carry(session: &mut SessionState, frame: Bytes, now: Now) -> Stage
         }
         (Run::Caller(_), None) => Staged::Close(format!("{api} before login")),
     }
+}
+
+/// Answers a Produce request of so many bytes that was too large to be held.
+pub(crate) fn refuse_too_large(
+    session: &mut SessionState,
+    request: SkimmedProduce,
+    bytes: usize,
+    now: Now,
+) -> Staged {
+    session.note_client(&request.frame);
+    let frame = request.frame.clone();
+    let Some(access) = session.login.access().cloned() else {
+        return Staged::Close("Produce before login".to_owned());
+    };
+    if let Some(lapse) = access.lapse(now.monotonic) {
+        return Staged::Close(format!("Produce {lapse}, from {}", session.client_name()));
+    }
+    let call = Call {
+        session,
+        access: access.clone(),
+        version: frame.api_version,
+        client_id: frame.client_id.as_deref(),
+        now,
+        pause: Cell::default(),
+        is_large: false,
+    };
+    let answered = produce::refuse_too_large(&call, request, bytes);
+    let mut route = Route::new(session, frame.api_version, &frame, now);
+    route.access = Some(access);
+    route.finish::<<Produce as Handler>::Request>(answered)
 }
 
 /// ApiVersions is answered in a form that every client can read (KIP-511); nothing else can be.

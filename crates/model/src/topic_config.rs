@@ -38,6 +38,16 @@ pub enum TopicConfigError {
          Topic cannot be configured with remote log storage."
     )]
     RemoteStorage,
+    #[error(
+        "max.message.bytes={value} is more than {setting}={setting_bytes} admits, \
+         which is {batch_bytes_max}"
+    )]
+    BatchCeiling {
+        value: u64,
+        setting: &'static str,
+        setting_bytes: u64,
+        batch_bytes_max: u64,
+    },
 }
 
 const SHORTEST: &str = "min.compaction.lag.ms";

@@ -31,7 +31,7 @@ use tokio::{
 
 use self::{
     pending::{HeldReply, Pending, PendingReply},
-    reader::{Frame, Reader, Surroundings},
+    reader::{Arrival, Frame, Reader, Surroundings},
     timer::Timer,
     turns::Turns,
     writer::Writer,
@@ -40,7 +40,7 @@ use crate::{
     End, Limits, Reply, Session, Staged,
     budget::{Account, Flow, LargeMemory, Pool, Reserved, Share, Tenants},
     clock,
-    frame_memory::FrameMemory,
+    frame_memory::{FrameMemory, Trace},
     frontend::ReplyFuture,
     pace::Pace,
     stream::Stream,
@@ -390,7 +390,8 @@ impl<I: Stream, S: Session> Connection<I, S> {
             Poll::Ready(frame) => frame,
         };
         match frame {
-            Ok(frame) => self.dispatch(frame, now),
+            Ok(Arrival::Frame(frame)) => self.dispatch(frame, now),
+            Ok(Arrival::Piece { bytes, is_last }) => self.skim(&bytes, is_last, now),
             // Nobody is left to answer, or it was no frame; what is owed before it still goes out.
             Err(end @ End::Refused(_)) => self.ending = Some(end),
             Err(end) => return Err(end),
@@ -420,8 +421,25 @@ impl<I: Stream, S: Session> Connection<I, S> {
             share,
         } = frame;
         self.moved_bytes += bytes.len() as u64;
-        let in_order = self.replies.is_empty() && self.held.is_none();
         let staged = self.session.dispatch(bytes, clock::now());
+        self.stage(staged, Some((trace, share)), now);
+    }
+
+    /// Has the front end take a piece of a frame that is not held, and answer the frame after its last.
+    fn skim(&mut self, bytes: &[u8], is_last: bool, now: Instant) {
+        self.last_activity = now;
+        self.moved_bytes += bytes.len() as u64;
+        if let Err(reason) = self.session.skim(bytes) {
+            self.stage(Staged::Close(reason), None, now);
+        } else if is_last {
+            let staged = self.session.dispatch_skimmed(clock::now());
+            self.stage(staged, None, now);
+        }
+    }
+
+    /// Gives the reply of a request its place, with the memory of the request if any is held.
+    fn stage(&mut self, staged: Staged, memory: Option<(Trace, Share)>, now: Instant) {
+        let in_order = self.replies.is_empty() && self.held.is_none();
         self.decided = staged.decides();
         if self.login_until.is_some() && !self.session.awaits_login() {
             self.login_until = None;
@@ -435,13 +453,14 @@ impl<I: Stream, S: Session> Connection<I, S> {
             Staged::Ready(reply) => (PendingReply::Ready(Some(reply)), None),
             // Whoever waits without holding on to its request keeps no memory from the others.
             Staged::Later(future) => {
-                let share = (!trace.is_gone()).then_some(share);
-                (PendingReply::Later(future), share)
+                let held = memory.filter(|(trace, _)| !trace.is_gone());
+                (PendingReply::Later(future), held.map(|(_, share)| share))
             }
             Staged::InTurn(future) => (self.in_turn(future, now), None),
             Staged::Queued(future) => {
-                let share = self.shared.incoming.make_large(share);
-                (PendingReply::Later(future), Some(share))
+                let incoming = &self.shared.incoming;
+                let share = memory.map(|(_, share)| incoming.make_large(share));
+                (PendingReply::Later(future), share)
             }
             Staged::Large(request) => {
                 self.awaits_large = true;

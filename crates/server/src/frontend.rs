@@ -27,13 +27,28 @@ pub trait Frontend: Send + Sync + 'static {
 /// One connection as its protocol sees it.
 pub trait Session: Send + 'static {
     /// Judges the next frame by its four-byte length prefix and as many of the following bytes as
-    /// have arrived; gives the frame's length without the prefix. Called before anything is
+    /// have arrived; gives the frame's length without the prefix, and what becomes of it. Called before anything is
     /// allocated for the frame: as soon as the prefix is there, and last when eight bytes more (or
     /// the whole of a shorter frame) are.
     ///
     /// # Errors
     /// Why the connection is closed instead.
-    fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, String>;
+    fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<Intake, String>;
+
+    /// Takes the next bytes of a frame that is not held.
+    ///
+    /// # Errors
+    /// Why the connection is closed instead.
+    fn skim(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let _unused = bytes;
+        Err("frames are not read in part here".to_owned())
+    }
+
+    /// Answers the frame whose last bytes have been given to [`Session::skim`].
+    fn dispatch_skimmed(&mut self, now: Now) -> Staged {
+        let _unused = now;
+        Staged::Silent
+    }
 
     /// Takes a frame, without its prefix, to its first stage: whatever has an order has its place
     /// when this returns. Must not block.
@@ -72,6 +87,14 @@ pub trait Session: Send + 'static {
 
     /// Who is at the other end, for the log.
     fn describe(&self) -> String;
+}
+
+/// What becomes of a frame of so many bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    Whole(usize),
+    /// It is too large to be held: its bytes are given to [`Session::skim`] as they come.
+    Skimmed(usize),
 }
 
 /// A reply that finishes in the background.

@@ -12,7 +12,7 @@ use model::Now;
 use prometheus::{Histogram, HistogramOpts, HistogramVec};
 
 use crate::{
-    Bound, Frontend, LargeRequest, Limits, Peer, Reply, Running, Session, Staged,
+    Bound, Frontend, Intake, LargeRequest, Limits, Peer, Reply, Running, Session, Staged,
     budget::{LargeMemory, Reserved, Share},
     clock,
     metrics::{ConnectionMetrics, Metrics, RegisterError},
@@ -138,10 +138,29 @@ pub struct KafkaSession {
 }
 
 impl Session for KafkaSession {
-    fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<usize, String> {
-        self.session
-            .frame_length(prefix, first)
-            .map_err(|error| error.to_string())
+    fn frame_length(&self, prefix: [u8; 4], first: &[u8]) -> Result<Intake, String> {
+        match self.session.frame_length(prefix, first) {
+            Ok(kafka::Intake::Whole(length)) => Ok(Intake::Whole(length)),
+            Ok(kafka::Intake::Skimmed(length)) => Ok(Intake::Skimmed(length)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn skim(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.session.skim(bytes)
+    }
+
+    fn dispatch_skimmed(&mut self, now: Now) -> Staged {
+        match self.session.dispatch_skimmed(now) {
+            kafka::Staged::Silent => Staged::Silent,
+            kafka::Staged::Close(reason) => Staged::Close(reason),
+            kafka::Staged::Ready(reply) => Staged::Ready(reply.into()),
+            kafka::Staged::Later(later)
+            | kafka::Staged::InTurn(later)
+            | kafka::Staged::Queued(later) => {
+                Staged::Later(Box::pin(async move { later.await.into() }))
+            }
+        }
     }
 
     fn take_pause(&mut self) -> Duration {

@@ -32,7 +32,7 @@ mod tls;
 mod workers;
 
 pub use end::End;
-pub use frontend::{Frontend, LargeRequest, Peer, Reply, ReplyFuture, Session, Staged};
+pub use frontend::{Frontend, Intake, LargeRequest, Peer, Reply, ReplyFuture, Session, Staged};
 pub use kafka_frontend::{KafkaFrontend, KafkaSession, LatencyMetrics};
 pub use limits::Limits;
 pub use listener::{Advertised, BindError, ListenerSettings, Security};

@@ -38,7 +38,7 @@ pub mod producer;
 mod verify;
 
 pub use error::{AppendError, CheckpointError, CloseError, OpenError, ReadError};
-pub use log::{Log, LookAhead};
+pub use log::{Log, LookAhead, batch_bytes_max};
 pub use options::{Options, SyncObserver, Synced};
 pub use outcome::{
     Completion, Damage, EntryTime, Lending, ReadOutcome, RecoveredPartition, Recovery, Snapshot,

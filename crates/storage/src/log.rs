@@ -34,12 +34,12 @@ use std::{
 
 use model::{LogId, Offset, Timestamp, batch::StampedBatch};
 
-pub use self::foresee::LookAhead;
 use self::{
     append::Queue, catch_up::CatchUp, cold_cache::ColdCache, foresee::Streams, gate::Gate,
     lend::Loans, spares::Spares, staging::Staging, sync::Unsynced, threads::Threads,
     upkeep::Wanted, write::TailCache,
 };
+pub use self::{append::batch_bytes_max, foresee::LookAhead};
 pub(crate) use self::{
     known::Known,
     room::EntryBytes,

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use hub::settings::BatchCeiling;
 use model::NamespaceName;
 
 use crate::{
     secrets::{PolicyPlace, Secrets},
     settings::{
         ByteLimit, EventHubSettings, ListenerSettings, NamespaceSettings, OverQuota,
-        PolicySettings, Retention, Security, Settings,
+        PRODUCE_HEADER_BYTES, PolicySettings, Retention, Security, Settings,
     },
 };
 
@@ -49,6 +50,7 @@ fn hub_limits(settings: &Settings) -> hub::settings::Limits {
     let limits = &settings.limits;
     hub::settings::Limits {
         batch_bytes_max: u32::try_from(limits.batch_bytes_max).unwrap_or(u32::MAX),
+        batch_ceilings: batch_ceilings(settings),
         session_timeout_min: limits.session_timeout_min,
         session_timeout_max: limits.session_timeout_max,
         group_id_bytes_max: size(limits.group_id_bytes_max),
@@ -67,6 +69,24 @@ fn hub_limits(settings: &Settings) -> hub::settings::Limits {
         producers_max: size(limits.producers_max),
         producer_expiry: limits.producer_expiry,
     }
+}
+
+/// What comes in and is stored bounds what a topic may ask for.
+fn batch_ceilings(settings: &Settings) -> Vec<BatchCeiling> {
+    let request = settings.limits.produce_request_bytes_max;
+    let extent = settings.storage.extent_bytes;
+    vec![
+        BatchCeiling {
+            setting: "limits.produce_request_bytes_max",
+            setting_bytes: request,
+            batch_bytes_max: request.saturating_sub(PRODUCE_HEADER_BYTES),
+        },
+        BatchCeiling {
+            setting: "storage.extent_size",
+            setting_bytes: extent,
+            batch_bytes_max: hub::settings::batch_bytes_max(extent),
+        },
+    ]
 }
 
 /// The server's limits.

@@ -18,7 +18,7 @@ mod tests;
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 pub(crate) use layers::{Flag, Layers, Sources};
-pub(crate) use limits::LimitSettings;
+pub(crate) use limits::{LimitSettings, PRODUCE_HEADER_BYTES};
 pub(crate) use namespaces::{
     ByteLimit, EventHubSettings, KeySource, NamespaceSettings, OverQuota, PolicySettings, Retention,
 };
@@ -197,6 +197,16 @@ impl Settings {
                 "raise it, or events are refused where producers should wait",
                 &mut refusals,
             );
+        }
+        let admitted = hub::settings::batch_bytes_max(storage.extent_bytes);
+        if admitted < limits.batch_bytes_max {
+            let problem = format!(
+                "is {}, and admits batches of {admitted}, less than limits.batch_bytes_max ({})",
+                storage.extent_bytes, limits.batch_bytes_max
+            );
+            let section = root.section("storage");
+            let advice = "raise it, or lower the other";
+            refuse(&section, "extent_size", &problem, advice, &mut refusals);
         }
         let settings = Self {
             log: log(&root.section("log")),

@@ -23,6 +23,10 @@ pub const LENGTH_BYTES: usize = 4;
 /// Bytes to read before the limit of a request is known: length, API key, version.
 pub const FRAME_START_BYTES: usize = 8;
 
+/// A Produce request of at most so many times its limit, and so much more, is read away and answered.
+const SKIMMED_TIMES: usize = 2;
+const SKIMMED_BYTES: usize = 16 << 20;
+
 /// The fixed part of a request header: API key, version, correlation id.
 const REQUEST_FIXED_BYTES: usize = 8;
 
@@ -101,6 +105,14 @@ impl FrameLimits {
             Login::Done if api_key == ApiKey::Produce.code() => self.produce_bytes_max,
             Login::Done => self.other_bytes_max,
         }
+    }
+
+    /// The largest Produce request that is still read, not held, and answered with an error.
+    #[must_use]
+    pub const fn skimmed_bytes_max(&self) -> usize {
+        self.produce_bytes_max
+            .saturating_mul(SKIMMED_TIMES)
+            .saturating_add(SKIMMED_BYTES)
     }
 
     /// The largest frame any caller may send.

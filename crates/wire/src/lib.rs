@@ -5,6 +5,7 @@
 //! | [`api`] | the API keys: versions offered, versions read, which are flexible |
 //! | [`frame`] | length prefix and limits, request and response headers |
 //! | [`shape`] | the proof that a body's lengths and counts are true, before it is decoded |
+//! | [`skim`] | requests that are too large to be held, without their records |
 //! | [`codec`] | checked bytes to messages and back: `kafka-protocol`, and ours where it lacks |
 //! | [`api_versions`] | the ApiVersions request with what 4.4 added |
 //! | [`fetch_response`] | the Fetch response as a skeleton around uncopied records |
@@ -28,4 +29,5 @@ pub mod frame;
 mod newest;
 mod put;
 pub mod shape;
+pub mod skim;
 mod topic_ids;

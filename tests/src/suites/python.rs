@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 
 use super::bad_input::fetch_batches;
+use crate::broker::Configuration;
 use crate::endpoint::Endpoint;
 use crate::raw::Raw;
 use crate::scenario::{Scenario, Suite};
@@ -26,6 +27,10 @@ pub(super) const SUITE: Suite = Suite {
             settings_in_plaintext,
         ),
         Scenario::new("each codec is stored as it was sent", codecs),
+        Scenario::new(
+            "a request beyond the limit is refused as too large and the next one taken",
+            too_large,
+        ),
         Scenario::new(
             "kafka-python runs in plaintext and over SASL_SSL",
             kafka_python,
@@ -51,6 +56,20 @@ fn wrong_key(stage: &mut Stage<'_>) -> Result<()> {
     stage.tools.python()?;
     let endpoint = stage.secure()?;
     program(stage, &endpoint, "wrong_key.py")
+}
+
+fn too_large(stage: &mut Stage<'_>) -> Result<()> {
+    const LIMIT: &str = "1100000";
+    let configuration = Configuration {
+        limits: format!("produce_request_bytes_max = {LIMIT}\n"),
+        ..Configuration::default()
+    };
+    let endpoint = stage.configured(configuration)?.plain()?;
+    let topic = stage.name("too-large");
+    let mut command = stage.tools.python()?.program("too_large.py");
+    command.arg(LIMIT);
+    stage.check(endpoint.equip(command, &topic, ""), "too_large.py")?;
+    Ok(())
 }
 
 fn settings_with_login(stage: &mut Stage<'_>) -> Result<()> {

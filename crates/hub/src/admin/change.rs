@@ -208,7 +208,11 @@ impl Access {
         changes: &[ConfigChange],
     ) -> Result<(), AlterConfigsError> {
         let topic = self.topic(TopicRef::Name(name), MANAGE)?;
-        check::changed(&topic.settings.load().given, changes)?;
+        check::changed(
+            &topic.settings.load().given,
+            changes,
+            &self.core().limits.load(),
+        )?;
         Ok(())
     }
 

@@ -41,6 +41,7 @@ pub(super) fn new_topic(
     };
     check_count(partition_count, limits)?;
     let config = config(&topic.configs)?;
+    check_batches(&TopicConfig::default(), &config, limits)?;
     Ok(CheckedTopic {
         name,
         partition_count,
@@ -127,10 +128,38 @@ fn config(wished: &BTreeMap<String, Option<String>>) -> Result<TopicConfig, Topi
     Ok(config)
 }
 
+/// A topic that asks for larger batches than can come in or be stored would refuse them later, where
+/// nobody looks for the reason. What it had before may stay.
+fn check_batches(
+    before: &TopicConfig,
+    wished: &TopicConfig,
+    limits: &Limits,
+) -> Result<(), TopicConfigError> {
+    const LARGEST: &str = "max.message.bytes";
+    let Some(value) = wished.given(LARGEST) else {
+        return Ok(());
+    };
+    if before.given(LARGEST) == Some(value) {
+        return Ok(());
+    }
+    let value = wished.max_message_bytes() as u64;
+    let mut ceilings = limits.batch_ceilings.iter();
+    match ceilings.find(|ceiling| value > ceiling.batch_bytes_max) {
+        None => Ok(()),
+        Some(ceiling) => Err(TopicConfigError::BatchCeiling {
+            value,
+            setting: ceiling.setting,
+            setting_bytes: ceiling.setting_bytes,
+            batch_bytes_max: ceiling.batch_bytes_max,
+        }),
+    }
+}
+
 /// The configuration after the changes, in order; all or none.
 pub(super) fn changed(
     given: &TopicConfig,
     changes: &[ConfigChange],
+    limits: &Limits,
 ) -> Result<TopicConfig, TopicConfigError> {
     let mut config = given.clone();
     for change in changes {
@@ -148,6 +177,7 @@ pub(super) fn changed(
         }
     }
     config.check()?;
+    check_batches(given, &config, limits)?;
     Ok(config)
 }
 

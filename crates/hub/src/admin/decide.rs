@@ -165,7 +165,7 @@ impl Core {
     ) -> Result<(), AlterConfigsError> {
         let turn = self.registry.turn();
         let before = topic.settings.load();
-        let given = check::changed(&before.given, changes)?;
+        let given = check::changed(&before.given, changes, &self.limits.load())?;
         if given == before.given {
             return Ok(());
         }

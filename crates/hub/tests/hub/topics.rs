@@ -11,6 +11,7 @@ use hub::{
     },
     configs::{ConfigChange, ConfigSource},
     fetch::{FetchError, FetchRequest, Lending},
+    settings::BatchCeiling,
 };
 use model::Timestamp;
 
@@ -378,4 +379,37 @@ async fn the_names_of_logs_can_be_read_without_opening_the_directory() {
             "dev/kept[1]"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_topic_cannot_ask_for_larger_batches_than_come_in_or_are_stored() {
+    let ceiling = |setting, setting_bytes| BatchCeiling {
+        setting,
+        setting_bytes,
+        batch_bytes_max: setting_bytes - 1_000,
+    };
+    let world = World::with(|settings| {
+        settings.limits.batch_ceilings = vec![
+            ceiling("limits.produce_request_bytes_max", 1_046_528),
+            ceiling("storage.extent_size", 4_000_000),
+        ];
+    });
+    let access = world.access("dev");
+    let asking = |bytes: &str| NewTopic {
+        name: "t".to_owned(),
+        configs: [("max.message.bytes".to_owned(), Some(bytes.to_owned()))].into(),
+        ..NewTopic::default()
+    };
+    let refused = access.create_topic(asking("3000000")).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "max.message.bytes=3000000 is more than limits.produce_request_bytes_max=1046528 admits, \
+         which is 1045528"
+    );
+    assert!(access.validate_topic(&asking("3000000")).is_err());
+    access.create_topic(asking("1045528")).await.unwrap();
+    let set = |value: &str| [ConfigChange::Set("max.message.bytes".into(), value.into())];
+    let refused = access.alter_topic_configs("t", &set("1045529")).await;
+    assert!(matches!(refused, Err(AlterConfigsError::Config(_))));
+    access.alter_topic_configs("t", &set("5")).await.unwrap();
 }

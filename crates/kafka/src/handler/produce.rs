@@ -3,11 +3,13 @@
 //! | Card | |
 //! |---|---|
 //! | Versions | 3 to 13; 0 to 2 are advertised too, because librdkafka compresses only where they are (KAFKA-18659), and refused |
-//! | Behaviour | Exactly one batch a partition, every record of it walked, in a compressed block too. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and at most `requests_in_flight_max` of them wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead |
+//! | Behaviour | Exactly one batch a partition, every record of it walked, in a compressed block too. Batches take their place before the next request is looked at; acks 1 and -1 are answered once written or durable, 0 never, but an error closes the connection, and at most `requests_in_flight_max` of them wait for the disk. Topics by id from version 13. Above the throughput units the reply says how long to wait and the connection is not read for that long; before version 6 the reply leaves late instead. A request above `produce_request_bytes_max` is read away, and each of its partitions answered with MESSAGE_TOO_LARGE |
 //! | Differs | Disk errors are KAFKA_STORAGE_ERROR; a namespace may answer POLICY_VIOLATION far above its units, as Azure does. The leader's address is not repeated with errors |
 //! | Skipped | Transactions: a transactional id is TRANSACTIONAL_ID_AUTHORIZATION_FAILED. Message formats 0 and 1 |
 
 mod opening;
+
+mod too_large;
 
 use std::time::Duration;
 
@@ -25,9 +27,12 @@ use model::{
     PartitionIndex,
     batch::{Batch, BatchError, RecordError},
 };
+use uuid::Uuid;
 use wire::error_code::ErrorCode;
 
 use self::opening::OpenedTopic;
+pub(crate) use self::too_large::refuse as refuse_too_large;
+
 use super::{
     Answer, Answered, Call, Content, Handler, Throttle, codes, size,
     words::{text, topic_id},
@@ -296,10 +301,14 @@ impl StagedTopic {
 }
 
 fn reference(data: &TopicProduceData, by_id: bool) -> TopicRef<'_> {
+    named(&data.name, data.topic_id, by_id)
+}
+
+fn named(name: &str, id: Uuid, by_id: bool) -> TopicRef<'_> {
     if by_id {
-        TopicRef::Id(topic_id(data.topic_id))
+        TopicRef::Id(topic_id(id))
     } else {
-        TopicRef::Name(&data.name)
+        TopicRef::Name(name)
     }
 }
 

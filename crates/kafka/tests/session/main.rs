@@ -24,6 +24,8 @@ mod groups;
 #[cfg(test)]
 mod isolation;
 #[cfg(test)]
+mod large_requests;
+#[cfg(test)]
 mod login;
 #[cfg(test)]
 mod members;

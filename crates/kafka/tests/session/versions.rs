@@ -1,6 +1,7 @@
 //! ApiVersions and the traps around versions.
 
 use bytes::Buf;
+use kafka::Intake;
 use kafka_protocol::messages::{ApiVersionsResponse, MetadataRequest};
 use wire::{api::ApiKey, api_versions::ApiVersionsRequest};
 
@@ -186,8 +187,14 @@ async fn a_frames_limit_depends_on_what_it_is_and_on_login() {
     let metadata = 3i16.to_be_bytes();
     let nine_mib = (9i32 << 20).to_be_bytes();
     let client = world.connect();
-    assert_eq!(client.session.frame_length(nine_mib, &produce), Ok(9 << 20));
-    assert_eq!(client.session.frame_length(nine_mib, &[]), Ok(9 << 20));
+    assert_eq!(
+        client.session.frame_length(nine_mib, &produce),
+        Ok(Intake::Whole(9 << 20))
+    );
+    assert_eq!(
+        client.session.frame_length(nine_mib, &[]),
+        Ok(Intake::Whole(9 << 20))
+    );
     assert!(client.session.frame_length(nine_mib, &metadata).is_err());
     assert!(
         client
@@ -206,6 +213,6 @@ async fn a_frames_limit_depends_on_what_it_is_and_on_login() {
         stranger
             .session
             .frame_length(65_536i32.to_be_bytes(), &produce),
-        Ok(65_536)
+        Ok(Intake::Whole(65_536))
     );
 }

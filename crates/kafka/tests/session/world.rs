@@ -187,6 +187,10 @@ impl Client<'_> {
         self.session.dispatch(frame, self.world.clock.now())
     }
 
+    pub(crate) fn now(&self) -> Now {
+        self.world.clock.now()
+    }
+
     /// Sends a request; gives what the first stage made of it.
     pub(crate) fn send<R: Request>(&mut self, version: i16, request: &R) -> Staged {
         self.correlation_id += 1;

@@ -16,7 +16,7 @@ use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, ReadBuf};
 
 use crate::{
-    End, Session,
+    End, Intake, Session,
     budget::{Account, Reserved, SMALL_BYTES_MAX, Share, Waiting},
     connection::Shared,
     frame_memory::Trace,
@@ -83,6 +83,8 @@ enum State {
         waiting: Waiting,
     },
     Body(Body),
+    /// So much is yet to come of a frame that is not held.
+    Passing(usize),
 }
 
 /// A frame that comes in. Its share grows with it.
@@ -113,6 +115,16 @@ impl Body {
     }
 }
 
+/// What has come in.
+pub(super) enum Arrival {
+    Frame(Frame),
+    /// Some of a frame that is not held.
+    Piece {
+        bytes: Bytes,
+        is_last: bool,
+    },
+}
+
 /// A whole frame, with the memory reserved for it.
 pub(super) struct Frame {
     pub(super) bytes: Bytes,
@@ -121,17 +133,21 @@ pub(super) struct Frame {
 }
 
 impl Reader {
-    /// The next frame.
+    /// The next frame, or a piece of one.
     pub(super) fn poll_frame<I: AsyncRead + Unpin, S: Session>(
         &mut self,
         context: &mut Context<'_>,
         io: &mut I,
         around: &Surroundings<'_, S>,
-    ) -> Poll<Result<Frame, End>> {
+    ) -> Poll<Result<Arrival, End>> {
         loop {
             match &mut self.state {
                 State::Head => match self.judge(around.session)? {
-                    Some(length) => self.begin_body(length, around),
+                    Some(Intake::Whole(length)) => self.begin_body(length, around),
+                    Some(Intake::Skimmed(length)) => {
+                        self.ahead.advance(PREFIX_BYTES);
+                        self.state = State::Passing(length);
+                    }
                     None => ready!(self.poll_ahead(context, io, around))?,
                 },
                 State::Reserving { length, waiting } => {
@@ -141,18 +157,23 @@ impl Reader {
                     self.take_ahead(length, share, around.shared);
                 }
                 State::Body(body) if body.is_whole() => {
-                    return Poll::Ready(Ok(self.finish(around)));
+                    return Poll::Ready(Ok(Arrival::Frame(self.finish(around))));
                 }
                 State::Body(body) if body.bytes.len() >= body.granted() => {
                     ready!(self.poll_grant(context, around))?;
                 }
                 State::Body(_) => ready!(self.poll_body(context, io, around))?,
+                State::Passing(left) if !self.ahead.is_empty() || *left == 0 => {
+                    let left = *left;
+                    return Poll::Ready(Ok(self.take_piece(left, around.now)));
+                }
+                State::Passing(_) => ready!(self.poll_ahead(context, io, around))?,
             }
         }
     }
 
     /// The length of the frame that the bytes ahead begin, once there are enough to judge it.
-    fn judge(&mut self, session: &impl Session) -> Result<Option<usize>, End> {
+    fn judge(&mut self, session: &impl Session) -> Result<Option<Intake>, End> {
         let Some((prefix, rest)) = self.ahead.split_first_chunk::<PREFIX_BYTES>() else {
             return Ok(None);
         };
@@ -161,9 +182,29 @@ impl Reader {
             self.sniffed = true;
         }
         let first = rest.get(..HEAD_BYTES - PREFIX_BYTES).unwrap_or(rest);
-        let length = session.frame_length(*prefix, first).map_err(End::Refused)?;
+        let intake = session.frame_length(*prefix, first).map_err(End::Refused)?;
+        let (Intake::Whole(length) | Intake::Skimmed(length)) = intake;
         let enough = first.len() >= length.min(HEAD_BYTES - PREFIX_BYTES);
-        Ok(enough.then_some(length))
+        Ok(enough.then_some(intake))
+    }
+
+    /// Gives away what has arrived of a frame that is not held.
+    fn take_piece(&mut self, left: usize, now: Instant) -> Arrival {
+        let bytes = self.ahead.split_to(left.min(self.ahead.len())).freeze();
+        let is_last = bytes.len() == left;
+        if is_last {
+            self.state = State::Head;
+            self.under_way = None;
+            if !self.ahead.is_empty() {
+                self.restart_clock(now);
+            }
+        } else {
+            self.state = State::Passing(left - bytes.len());
+        }
+        if self.ahead.is_empty() {
+            self.ahead = BytesMut::new();
+        }
+        Arrival::Piece { bytes, is_last }
     }
 
     fn begin_body<S>(&mut self, length: usize, around: &Surroundings<'_, S>) {
@@ -293,7 +334,7 @@ impl Reader {
         let mut buffer = ReadBuf::uninit(&mut scratch);
         let result = ready!(Pin::new(io).poll_read(context, &mut buffer));
         let count = self.check(result.map(|()| buffer.filled().len()))?;
-        if self.ahead.is_empty() {
+        if self.under_way.is_none() {
             self.restart_clock(around.now);
         }
         self.arrived(count, around);
@@ -333,7 +374,7 @@ impl Reader {
             // TLS clients often hang up without saying so.
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(End::Broken(error)),
             Ok(0) | Err(_) => {
-                let in_frame = !self.ahead.is_empty() || matches!(self.state, State::Body(_));
+                let in_frame = !self.ahead.is_empty() || !matches!(self.state, State::Head);
                 Err(if in_frame {
                     End::ClientClosedInFrame
                 } else {

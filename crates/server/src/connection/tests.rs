@@ -14,6 +14,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::Intake;
 
 impl Stream for DuplexStream {}
 
@@ -31,11 +32,36 @@ struct Script {
     /// What each reply that has begun to be read for was allowed.
     begun: Arc<Mutex<Vec<usize>>>,
     allowed: Arc<AtomicUsize>,
+    skimmed_bytes: usize,
 }
 
+/// Larger frames are not held.
+const HELD_BYTES_MAX: usize = 300 << 20;
+
 impl Session for Script {
-    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<usize, String> {
-        usize::try_from(i32::from_be_bytes(prefix)).map_err(|_| "negative".to_owned())
+    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<Intake, String> {
+        let length = usize::try_from(i32::from_be_bytes(prefix));
+        let intake = length.map(|length| match length {
+            ..HELD_BYTES_MAX => Intake::Whole(length),
+            _ => Intake::Skimmed(length),
+        });
+        intake.map_err(|_| "negative".to_owned())
+    }
+
+    fn skim(&mut self, bytes: &[u8]) -> Result<(), String> {
+        self.skimmed_bytes += bytes.len();
+        if bytes.contains(&b'!') {
+            return Err("not that".to_owned());
+        }
+        Ok(())
+    }
+
+    fn dispatch_skimmed(&mut self, _now: Now) -> Staged {
+        let count = std::mem::take(&mut self.skimmed_bytes);
+        Staged::Ready(Reply {
+            chunks: vec![Bytes::from(count.to_string()).into()],
+            ..Reply::default()
+        })
     }
 
     fn dispatch(&mut self, frame: Bytes, _now: Now) -> Staged {
@@ -417,4 +443,27 @@ async fn replies_are_read_for_when_those_before_them_have_been_taken() {
         let mut taken = vec![0; times * window];
         world.client.read_exact(&mut taken).await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_that_is_not_held_is_given_away_as_it_comes_and_the_next_one_is_served() {
+    let mut world = World::new();
+    world.call(ECHO).await;
+    world
+        .send(&u32::try_from(HELD_BYTES_MAX).unwrap().to_be_bytes())
+        .await;
+    let piece = vec![b'x'; 1 << 20];
+    for _ in 0..HELD_BYTES_MAX >> 20 {
+        world.send(&piece).await;
+    }
+    world.send(ECHO).await;
+    let mut reply = [0; 10];
+    world.client.read_exact(&mut reply).await.unwrap();
+    assert_eq!(&reply, format!("{HELD_BYTES_MAX}e").as_bytes());
+
+    world
+        .send(&u32::try_from(HELD_BYTES_MAX).unwrap().to_be_bytes())
+        .await;
+    world.send(b"twelve bytes and then! some").await;
+    assert_eq!(world.end().await.0, "not that");
 }

@@ -139,16 +139,37 @@ impl Queue {
     }
 }
 
+/// The largest batch that data files of this size admit.
+#[must_use]
+pub fn batch_bytes_max(extent_bytes: u64) -> u64 {
+    let extent_bytes = u32::try_from(extent_bytes).unwrap_or(u32::MAX);
+    let headers = EXTENT_HEADER_BYTES + ENTRY_HEADER_BYTES;
+    u64::from(batches_limit(extent_bytes).saturating_sub(headers))
+}
+
+/// Where an extent ends for entries that carry batches.
+const fn batches_limit(extent_bytes: u32) -> u32 {
+    let share = extent_bytes / 16;
+    let reserve = if share < CONTROL_RESERVE_BYTES {
+        share
+    } else {
+        CONTROL_RESERVE_BYTES
+    };
+    control_limit(extent_bytes).saturating_sub(reserve)
+}
+
+/// Where an extent ends for all entries but the one that says so.
+const fn control_limit(extent_bytes: u32) -> u32 {
+    extent_bytes.saturating_sub(ENTRY_HEADER_BYTES)
+}
+
 impl Core {
-    /// Where the extent ends for entries that carry batches.
     fn batches_limit(&self) -> u32 {
-        let reserve = CONTROL_RESERVE_BYTES.min(self.extent_bytes() / 16);
-        self.control_limit() - reserve
+        batches_limit(self.extent_bytes())
     }
 
-    /// Where the extent ends for all entries but the one that says so.
     fn control_limit(&self) -> u32 {
-        self.extent_bytes() - ENTRY_HEADER_BYTES
+        control_limit(self.extent_bytes())
     }
 
     pub(super) fn extent_bytes(&self) -> u32 {

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::{refusal::Refusals, refuse, section::Section};
 
+/// What stands around the batch in a request with one: names above all.
+pub(crate) const PRODUCE_HEADER_BYTES: u64 = 1024;
+
 #[derive(Clone, Debug)]
 pub(crate) struct LimitSettings {
     pub(crate) batch_bytes_max: u64,
@@ -62,8 +65,12 @@ pub(super) fn read(section: &Section<'_>, refusals: &mut Refusals) -> LimitSetti
             refusals,
         );
     }
-    if limits.produce_request_bytes_max < limits.batch_bytes_max {
-        let problem = "is smaller than limits.batch_bytes_max";
+    let whole = limits.batch_bytes_max.saturating_add(PRODUCE_HEADER_BYTES);
+    if limits.produce_request_bytes_max < whole {
+        let problem = &format!(
+            "is {}, and a request with a batch of limits.batch_bytes_max ({}) may have {whole}",
+            limits.produce_request_bytes_max, limits.batch_bytes_max
+        );
         refuse(
             section,
             "produce_request_bytes_max",

@@ -150,6 +150,30 @@ fn a_queue_that_takes_less_than_may_come_in_is_refused() {
 }
 
 #[test]
+fn limits_of_batches_requests_and_data_files_that_contradict_each_other_are_refused_with_both() {
+    let request = "[limits]\nproduce_request_bytes_max = 1046528\nbatch_bytes_max = 1046528\n";
+    let extent = "[storage]\nextent_size = \"1MiB\"\n";
+    for (contents, numbers) in [
+        (
+            request,
+            ["limits.produce_request_bytes_max", "1046528", "1047552"],
+        ),
+        (extent, ["storage.extent_size", "1048576", "1048588"]),
+    ] {
+        let text = refusal(contents);
+        for number in numbers {
+            assert!(text.contains(number), "{number} in {text}");
+        }
+    }
+    for profile in ["kafka", "event-hubs"] {
+        let (_dir, sources) = file(&format!("profile = \"{profile}\"\n"));
+        let limits = Settings::load(&sources).unwrap().limits;
+        // A request of several partitions, each with the largest batch.
+        assert!(limits.produce_request_bytes_max > 50 * limits.batch_bytes_max);
+    }
+}
+
+#[test]
 fn flags_lie_over_the_environment_over_the_file_over_defaults() {
     let (_dir, mut sources) = file(
         "[storage]\ndata_dir = \"from-file\"\nfree_space_min = \"1GiB\"\ndescriptors_max = 64\n",

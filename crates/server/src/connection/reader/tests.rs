@@ -7,7 +7,7 @@ use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
 
 use super::*;
 use crate::{
-    Limits, Reply, Staged,
+    Intake, Limits, Reply, Staged,
     budget::{Flow, Pool},
     clock,
 };
@@ -16,8 +16,9 @@ use crate::{
 struct Any;
 
 impl Session for Any {
-    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<usize, String> {
-        usize::try_from(i32::from_be_bytes(prefix)).map_err(|_| "negative".to_owned())
+    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<Intake, String> {
+        let length = usize::try_from(i32::from_be_bytes(prefix));
+        length.map(Intake::Whole).map_err(|_| "negative".to_owned())
     }
 
     fn dispatch(&mut self, _frame: Bytes, _now: Now) -> Staged {
@@ -73,14 +74,18 @@ impl World {
             account,
             now: clock::now().monotonic,
         };
-        poll_fn(|context| Poll::Ready(reader.poll_frame(context, server, &around))).await
+        let polled = poll_fn(|context| Poll::Ready(reader.poll_frame(context, server, &around)));
+        polled.await.map_ok(|arrival| match arrival {
+            Arrival::Frame(frame) => frame,
+            Arrival::Piece { .. } => panic!("all frames are held"),
+        })
     }
 
     /// Bytes of the memory of all that the frame under way counts.
     fn counted(&self) -> usize {
         match &self.reader.state {
             State::Body(body) => body.share.bytes(),
-            State::Head | State::Reserving { .. } => 0,
+            State::Head | State::Reserving { .. } | State::Passing(_) => 0,
         }
     }
 
@@ -88,7 +93,7 @@ impl World {
     fn held(&self) -> usize {
         let body = match &self.reader.state {
             State::Body(body) => body.bytes.capacity(),
-            State::Head | State::Reserving { .. } => 0,
+            State::Head | State::Reserving { .. } | State::Passing(_) => 0,
         };
         body + self.reader.ahead.capacity()
     }

@@ -28,7 +28,7 @@ use model::{FileRange, LentFile, Now, Piece};
 use tokio::sync::{Semaphore, watch};
 
 use super::*;
-use crate::{LargeRequest, Reply, Session, Staged};
+use crate::{Intake, LargeRequest, Reply, Session, Staged};
 
 /// The largest frame taken.
 pub(super) const FRAME_BYTES_MAX: usize = 1 << 20;
@@ -90,13 +90,13 @@ impl Frontend for EchoFrontend {
 pub(super) struct EchoSession(Arc<Echo>);
 
 impl Session for EchoSession {
-    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<usize, String> {
+    fn frame_length(&self, prefix: [u8; 4], _first: &[u8]) -> Result<Intake, String> {
         let length = usize::try_from(i32::from_be_bytes(prefix))
             .map_err(|_| "frame length is negative".to_owned())?;
         if length > FRAME_BYTES_MAX {
             return Err(format!("frame of {length} bytes exceeds the limit"));
         }
-        Ok(length)
+        Ok(Intake::Whole(length))
     }
 
     fn dispatch(&mut self, frame: Bytes, now: Now) -> Staged {

@@ -14,12 +14,13 @@ pub(super) const LIMITS: Table = Table {
             START,
             "Largest record batch, unless the event hub's `max.message.bytes` says otherwise.",
         ),
-        key(
+        literal(
             "produce_request_bytes_max",
             Kind::Size,
-            Default::ByProfile("\"100MiB\"", "1046528"),
+            "\"100MiB\"",
             START,
-            "Largest produce request; a larger frame closes the connection.",
+            "Largest produce request, of one or several batches. A larger one of up to twice this and \
+             16 MiB is answered with MESSAGE_TOO_LARGE; beyond that it closes the connection.",
         ),
         literal(
             "request_bytes_max",
