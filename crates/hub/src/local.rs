@@ -225,3 +225,31 @@ impl Engine for LocalEngine {
         self.log.close(snapshot_of)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn as_many_reads_of_the_disk_run_at_once_as_the_setting_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let cold_reads_max = 2;
+        let (engine, _) =
+            LocalEngine::open(dir.path(), Options::default(), cold_reads_max).unwrap();
+        let held: Vec<_> = (0..2)
+            .map(|_| {
+                Arc::clone(&engine.cold.permits)
+                    .try_acquire_owned()
+                    .unwrap()
+            })
+            .collect();
+        let mut third = engine.cold.run(|_| Ok(()));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(third.as_mut().poll(&mut context).is_pending());
+        assert!(engine.cold.permits.try_acquire().is_err());
+        drop(held);
+        third.await.unwrap();
+    }
+}

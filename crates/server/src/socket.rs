@@ -46,6 +46,25 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn the_system_holds_as_much_of_the_replies_as_the_limit_says() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let untouched = TcpStream::connect(address).await.unwrap();
+        let own = SockRef::from(&untouched).send_buffer_size().unwrap();
+        // Linux counts its own bookkeeping in, as much again.
+        for (limit, expected) in [(Some(65_536), 131_072), (None, own)] {
+            let stream = TcpStream::connect(address).await.unwrap();
+            let limits = Limits {
+                socket_send_buffer_bytes: limit,
+                ..Limits::default()
+            };
+            prepare(&stream, address, &limits);
+            let found = SockRef::from(&stream).send_buffer_size().unwrap();
+            assert_eq!(found, expected, "{limit:?}");
+        }
+    }
+
+    #[tokio::test]
     async fn what_is_sent_within_the_machine_is_not_paced_and_what_leaves_it_follows_the_system() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let control = |stream: &TcpStream| rustix::net::sockopt::tcp_congestion(stream).unwrap();

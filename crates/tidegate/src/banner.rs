@@ -21,7 +21,12 @@ pub(crate) struct Banner<'a> {
     pub(crate) host: &'a str,
     /// Absent where printing it would put a secret into somebody's logs.
     pub(crate) connection_string: Option<&'a str>,
+    /// Whether clients' settings are shown: to somebody who is likely to need them.
+    pub(crate) explains: bool,
 }
+
+/// Stands in clients' settings for a connection string that is not shown.
+const PLACEHOLDER: &str = "<connection string>";
 
 impl Banner<'_> {
     /// The whole text; `colours` for a terminal.
@@ -48,12 +53,15 @@ impl Banner<'_> {
             Some(string) => {
                 let head = format!("Connection string of namespace {}", self.namespace);
                 out.push_str(&format!("{}\n{string}\n\n", title(&head)));
-                out.push_str(&self.snippets(string, colours));
             }
             None => out.push_str(&format!(
                 "Connection string: tidegate connection-string --data-dir {}\n\n",
                 self.data_dir.display()
             )),
+        }
+        if self.explains {
+            let string = self.connection_string.unwrap_or(PLACEHOLDER);
+            out.push_str(&self.snippets(string, colours));
         }
         out
     }
@@ -138,6 +146,7 @@ mod tests {
             namespace: "dev",
             host: "localhost",
             connection_string,
+            explains: true,
         };
         banner.text(colours)
     }
@@ -169,6 +178,10 @@ mod tests {
         let shown = text(None, false);
         assert!(
             shown.contains("tidegate connection-string --data-dir /data"),
+            "{shown}"
+        );
+        assert!(
+            shown.contains("password=\"<connection string>\";"),
             "{shown}"
         );
     }

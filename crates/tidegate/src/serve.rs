@@ -248,10 +248,10 @@ impl Prepared {
         let string = reach::connection_string(&self.settings, secrets, reach::Wanted::default())?;
         let string = string.to_string();
         let namespace = self.settings.namespaces.first();
+        let explains = first_start || self.sources.file.is_none();
         // A secret belongs into nobody's log. With a configuration of its own the broker's output is
         // likely to be kept even where it is a terminal.
-        let may_show =
-            output::is_read_by_a_person() && (first_start || self.sources.file.is_none());
+        let may_show = explains && output::is_read_by_a_person();
         let banner = Banner {
             runtime,
             data_dir,
@@ -263,6 +263,7 @@ impl Prepared {
                 |namespace| reach::bootstrap_host(&self.settings, namespace),
             ),
             connection_string: may_show.then_some(string.as_str()),
+            explains,
         };
         output::text(&banner.text(output::colours()))
     }

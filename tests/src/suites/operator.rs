@@ -131,7 +131,7 @@ fn alone(stage: &mut Stage<'_>) -> Result<()> {
     let parts = [
         "127.0.0.1:9092",
         "9093",
-        "Endpoint=sb://",
+        "tidegate connection-string",
         "tls/ca.pem",
         "sasl.mechanism",
         "kcat",
@@ -146,6 +146,10 @@ fn alone(stage: &mut Stage<'_>) -> Result<()> {
         printed += &line;
         printed.push('\n');
     }
+    ensure!(
+        !printed.contains("SharedAccessKey="),
+        "a secret in a pipe: {printed}"
+    );
     ensure!(
         stage.folder().join("tidegate-data/secrets.toml").is_file(),
         "no secrets.toml"

@@ -11,6 +11,8 @@ mod isolation;
 #[cfg(test)]
 mod lag;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod produce_and_fetch;
 mod producers;
 #[cfg(test)]

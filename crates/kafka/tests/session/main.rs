@@ -25,6 +25,7 @@ mod groups;
 mod isolation;
 #[cfg(test)]
 mod large_requests;
+mod limits;
 #[cfg(test)]
 mod login;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! Deadlines, in time that only moves when everybody waits.
 
+mod limits;
+
 use std::sync::{
     Mutex,
     atomic::{AtomicUsize, Ordering},
@@ -142,8 +144,11 @@ impl World {
     }
 
     fn with(script: Script) -> Self {
+        Self::limited(script, Limits::default())
+    }
+
+    fn limited(script: Script, limits: Limits) -> Self {
         let (client, io) = duplex(PIPE_BYTES);
-        let limits = Limits::default();
         let shared = Arc::new(Shared::new(limits));
         let opened = clock::now().monotonic;
         let mut connection = Connection::new(io, script, Arc::clone(&shared), opened);

@@ -62,6 +62,24 @@ fn a_certificate_near_its_end_is_renewed_under_the_same_ca() {
 }
 
 #[test]
+fn a_certificate_lives_as_long_as_the_settings_say() {
+    let (_dir, paths) = fresh();
+    let sources = Sources {
+        environment: [("VALIDITY", "100d"), ("RENEW_BEFORE", "40d")]
+            .map(|(name, value)| (format!("TIDEGATE__TLS__{name}"), value.to_owned()))
+            .into(),
+        ..Sources::default()
+    };
+    let wish = CertificateWish::of(&Settings::load(&sources).unwrap(), None);
+    assert_eq!((wish.validity, wish.renew_before), (100 * DAY, 40 * DAY));
+    ensure(&paths, &wish, NOW).unwrap();
+    for (days, expected) in [(59, Ensured::Kept), (61, Ensured::Renewed)] {
+        let now = NOW.plus(days * DAY);
+        assert_eq!(ensure(&paths, &wish, now).unwrap(), expected, "{days}");
+    }
+}
+
+#[test]
 fn a_new_name_renews_the_certificate() {
     let (_dir, paths) = fresh();
     ensure(&paths, &wish(&["localhost"]), NOW).unwrap();

@@ -37,6 +37,11 @@ pub(super) struct Signals {
     hang_up: Signal,
 }
 
+/// Whether the process ends for what became of its disk.
+fn is_an_end(state: DiskState, on_disk_error: OnDiskError) -> bool {
+    state == DiskState::Failed && on_disk_error == OnDiskError::Exit
+}
+
 impl Signals {
     pub(super) fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("listen for signals");
@@ -69,7 +74,7 @@ impl Signals {
                     let state = disk_state(&reloader.hub.health());
                     readiness.set_disk(state);
                     readiness.set(state != DiskState::Failed);
-                    if state == DiskState::Failed && on_disk_error == OnDiskError::Exit {
+                    if is_an_end(state, on_disk_error) {
                         error!("stopping: the disk failed, and a restart recovers what is sound");
                         return Stop::DiskFailed;
                     }
@@ -86,5 +91,16 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_disk_ends_the_process_only_where_that_is_chosen() {
+        assert!(is_an_end(DiskState::Failed, OnDiskError::Exit));
+        assert!(!is_an_end(DiskState::Failed, OnDiskError::ServeReads));
     }
 }

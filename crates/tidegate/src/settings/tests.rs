@@ -1,5 +1,7 @@
 //! Claims about loading: precedence, provenance, refusals, and that the complete file is complete.
 
+mod proofs;
+
 use std::{path::PathBuf, time::Duration};
 
 use super::{
