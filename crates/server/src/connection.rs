@@ -464,11 +464,12 @@ impl<I: Stream, S: Session> Connection<I, S> {
             }
             Staged::Large(request) => {
                 self.awaits_large = true;
-                let memory = LargeMemory::new(&self.shared.outgoing, &self.account);
-                let work = (request.0)(memory);
+                let replies = LargeMemory::new(&self.shared.outgoing, &self.account);
+                let work = (request.0)(replies);
                 let reply = self.shared.large.carry_out(work);
                 let reply = async { reply.await.unwrap_or_default() };
-                (PendingReply::Later(Box::pin(reply)), Some(share))
+                let share = memory.map(|(_, share)| share);
+                (PendingReply::Later(Box::pin(reply)), share)
             }
             Staged::Close(reason) => {
                 let reply = Reply {

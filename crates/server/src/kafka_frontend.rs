@@ -155,6 +155,7 @@ impl Session for KafkaSession {
             kafka::Staged::Silent => Staged::Silent,
             kafka::Staged::Close(reason) => Staged::Close(reason),
             kafka::Staged::Ready(reply) => Staged::Ready(reply.into()),
+            kafka::Staged::Large(request) => Staged::Large(large(request, None, now.monotonic)),
             kafka::Staged::Later(later)
             | kafka::Staged::InTurn(later)
             | kafka::Staged::Queued(later) => {

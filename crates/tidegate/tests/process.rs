@@ -1,5 +1,7 @@
 //! The binary as a process: its settings where only the whole shows them, and what it prints.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
