@@ -17,6 +17,7 @@ use bytes::BytesMut;
 
 pub use mapped::Mapped;
 pub use real::RealDisk;
+pub(crate) use real::is_lasting;
 #[cfg(any(test, feature = "simulated"))]
 pub use simulated::{Fault, SimulatedDisk};
 

@@ -304,15 +304,6 @@ fn what_the_file_says_of_places_and_event_hubs_is_there() {
 }
 
 #[test]
-fn a_stop_takes_no_longer_than_the_setting_says() {
-    let listener = "[limits]\nshutdown_timeout = \"1ms\"\n[[listener]]\nname = \"plain\"\n\
-                    address = \"127.0.0.1:0\"\nsecurity = \"plaintext\"\n";
-    let (ended_well, _, log) = Place::new("", listener).start().serving().stop();
-    assert!(!ended_well, "{log}");
-    assert!(log.contains("without closing the log"), "{log}");
-}
-
-#[test]
 fn a_certificate_of_the_operator_is_taken_instead_of_a_made_one() {
     let listener = "[[listener]]\nname = \"tls\"\naddress = \"127.0.0.1:0\"\nsecurity = \"tls\"\n\
                     namespace = \"dev\"\n[[namespace]]\nname = \"dev\"\n";

@@ -253,3 +253,26 @@ async fn an_idle_producer_is_remembered_as_long_as_the_setting_says() {
     }
     panic!("the producer is never forgotten");
 }
+
+/// A batch whose header is sound, and whose block is garbage.
+fn garbage() -> Batch {
+    let sound = batch(&["a"]);
+    let mut bytes = sound.bytes().to_vec();
+    // Packed with zstd, so says the header.
+    bytes[22] = 4;
+    bytes[61..].fill(0xa5);
+    let crc = crc32c::crc32c(&bytes[21..]);
+    bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+    Batch::check(Bytes::from(bytes)).unwrap()
+}
+
+#[tokio::test]
+async fn a_block_is_believed_only_where_senders_are_trusted() {
+    for verify_records in [true, false] {
+        let world = World::with(|settings| settings.limits.verify_records = verify_records);
+        let access = world.access("dev");
+        create(&access, "orders").await;
+        let appended = append(&access, garbage()).await;
+        assert_eq!(appended.is_err(), verify_records, "{appended:?}");
+    }
+}

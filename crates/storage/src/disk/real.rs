@@ -172,6 +172,13 @@ impl Disk for RealDisk {
     }
 }
 
+/// Whether the disk itself is at fault: waiting for room would be waiting for ever.
+pub(crate) fn is_lasting(error: &io::Error) -> bool {
+    let failed = [Errno::IO, Errno::ROFS];
+    let is = |errno: &Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    failed.iter().any(is)
+}
+
 fn open(path: &Path) -> io::Result<File> {
     match OpenOptions::new().read(true).write(true).open(path) {
         // Whoever only looks (an operator's check) may not have the right to write.

@@ -15,7 +15,7 @@ use std::{
 use super::Core;
 use crate::{
     ExtentSequence,
-    disk::DiskFile,
+    disk::{DiskFile, is_lasting},
     entry::encode_extent_header,
     extent::{LOG_DIR, OpenExtent, free_path, log_path},
     locked::lock,
@@ -196,14 +196,6 @@ impl Core {
             tracing::warn!(%error, extent = extent.0, "remove freed extent");
         }
     }
-}
-
-/// Whether the disk itself is at fault: waiting for room would be waiting for ever.
-fn is_lasting(error: &io::Error) -> bool {
-    let failed = [rustix::io::Errno::IO, rustix::io::Errno::ROFS];
-    failed
-        .iter()
-        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 pub(super) fn is_no_space(error: &io::Error) -> bool {
