@@ -1,6 +1,9 @@
 //! The coordinator's outside: the verbs that the shell calls, and what it may read.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use model::{GenerationId, GroupId, MemberId, Now, PartitionIndex, TopicName};
 
@@ -13,6 +16,9 @@ use crate::{
     timers::{TimerKey, Timers},
     turn::{Newcomers, Parked, Turn},
 };
+
+/// How long who never synced may be away after a connection has ended.
+const NEWCOMER_GRACE: Duration = Duration::from_secs(5);
 
 /// The groups and offsets of one namespace.
 pub struct Coordinator {
@@ -105,30 +111,17 @@ impl Coordinator {
         outcome
     }
 
-    /// The connection is gone: members that came over it and never synced are removed, and ids that
-    /// were given out over it are forgotten. Their clients, should they come again, are told that
-    /// they are unknown and join anew, as after any restart.
-    pub fn disconnected(&mut self, connection: ConnectionId, now: Now) -> Outcome {
+    /// The connection is gone: members that came over it and never synced, and ids that were given out
+    /// over it, have [`NEWCOMER_GRACE`] to be heard of over another one. Some clients join over one
+    /// connection and sync over the next (sarama-cluster does).
+    pub fn disconnected(&mut self, connection: ConnectionId, now: Now) {
         let first = (connection, GroupId::from(""), MemberId::from(""));
         let newcomers = self.newcomers.range(first..);
-        let lost: Vec<(ConnectionId, GroupId, MemberId)> = newcomers
-            .take_while(|(of, ..)| *of == connection)
-            .cloned()
-            .collect();
-        let (groups, mut turn) = self.split(now);
-        let mut touched = BTreeSet::new();
-        for (_, group_id, member) in lost {
-            if let Some(group) = groups.get_mut(&group_id) {
-                let cause = Cause::Lost {
-                    member: member.clone(),
-                };
-                group.remove_member(&member, &mut turn, cause);
-            }
-            touched.insert(group_id);
+        let lost = newcomers.take_while(|(of, ..)| *of == connection);
+        for (_, group, member) in lost {
+            let key = TimerKey::Session(group.clone(), member.clone());
+            self.timers.hasten(key, now.monotonic + NEWCOMER_GRACE);
         }
-        let outcome = turn.outcome;
-        self.look_after(touched, &outcome);
-        outcome
     }
 
     /// Applies a record: at boot those of the log, later those of each outcome. The only writer of

@@ -56,6 +56,17 @@ impl Timers {
         self.drop_stale();
     }
 
+    /// Brings the key's deadline forward, if it has a later one.
+    pub(crate) fn hasten(&mut self, key: TimerKey, due: Instant) {
+        if self
+            .deadlines
+            .get(&key)
+            .is_some_and(|deadline| due < deadline.due)
+        {
+            self.set(key, due);
+        }
+    }
+
     /// Sets the key's deadline unless it has one.
     pub(crate) fn set_if_absent(&mut self, key: TimerKey, due: Instant) {
         if !self.deadlines.contains_key(&key) {

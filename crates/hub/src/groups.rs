@@ -192,8 +192,8 @@ impl Groups {
         let mut inner = lock(&self.inner);
         if !inner.closed {
             let now = self.clock.now();
-            let outcome = inner.coordinator.disconnected(connection, now);
-            self.settle(inner, outcome);
+            inner.coordinator.disconnected(connection, now);
+            self.settle(inner, Outcome::default());
         }
     }
 

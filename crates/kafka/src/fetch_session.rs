@@ -13,9 +13,9 @@
 
 use std::{
     collections::{BTreeMap, HashMap, hash_map},
-    hash::{Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher, RandomState},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
@@ -37,33 +37,51 @@ const INITIAL_EPOCH: i32 = 0;
 const MANY_PARTITIONS: usize = 1_000;
 
 /// How fetches name a topic: by name up to version 12, then by id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum TopicKey {
-    Name(Arc<str>),
+    Name(Named),
     Id(TopicId),
 }
 
-/// As much of a name as is hashed: all of any topic's, and no more of one that is none, which is
-/// hashed for each of its partitions.
-const HASHED_BYTES_MAX: usize = 256;
+/// A topic's name with its hash: as long as the caller likes, and looked at for each of its partitions.
+#[derive(Clone, Debug)]
+pub(crate) struct Named {
+    pub(crate) text: Arc<str>,
+    hash: u64,
+}
 
-impl Hash for TopicKey {
+/// No caller can know which names share a hash.
+static NAMES: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// What the longest name of a topic takes, about.
+const NAME_BYTES: usize = 256;
+
+impl PartialEq for Named {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.text == other.text
+    }
+}
+
+impl Eq for Named {}
+
+impl Hash for Named {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Name(name) => {
-                let bytes = name.as_bytes();
-                bytes.get(..HASHED_BYTES_MAX).unwrap_or(bytes).hash(state);
-            }
-            Self::Id(id) => id.hash(state),
-        }
+        self.hash.hash(state);
     }
 }
 
 impl TopicKey {
+    pub(crate) fn named(name: &str) -> Self {
+        Self::Name(Named {
+            text: name.into(),
+            hash: NAMES.hash_one(name),
+        })
+    }
+
     /// How many partitions one under this name counts as.
     fn weight(&self) -> usize {
         match self {
-            Self::Name(name) => 1 + name.len() / HASHED_BYTES_MAX,
+            Self::Name(name) => 1 + name.text.len() / NAME_BYTES,
             Self::Id(_) => 1,
         }
     }

@@ -110,6 +110,9 @@ fn who_has_never_synced_goes_with_its_connection() {
         a: synced b\"x\"
         > hang-up b
         > beat a
+        a: alive
+        > wait 5
+        > beat a
         a: beat: RebalanceInProgress
         > join a
         a: joined 2 range leader=a-1 as a-1 [a-1 b\"m\"]
@@ -125,9 +128,28 @@ fn who_has_never_synced_goes_with_its_connection() {
 #[test]
 fn an_id_given_out_goes_with_its_connection_and_so_does_its_group() {
     let mut world = World::new(Config::default());
-    world.play("> join a known\n> hang-up a");
+    world.play("> join a known\n> hang-up a\n> wait 5");
     assert_eq!(world.coordinator.held(), HeldBytes::default());
     assert_eq!(world.coordinator.groups().count(), 0);
+}
+
+/// As sarama-cluster does it.
+#[test]
+fn a_newcomer_may_sync_over_another_connection() {
+    check(
+        "
+        > join a
+        > wait 3
+        a: joined 1 range leader=a-1 as a-1 [a-1 b\"m\"]
+        > hang-up a
+        > wait 4
+        > sync a give=a-1:x
+        a: synced b\"x\"
+        > wait 5
+        > beat a
+        a: alive
+        ",
+    );
 }
 
 #[test]
@@ -142,9 +164,11 @@ fn a_newcomer_that_joins_again_over_another_connection_stays_with_that() {
         > join a with=range:n over=other
         a: joined 2 range leader=a-1 as a-1 [a-1 b\"n\"]
         > hang-up a
+        > wait 5
         > describe g
         g CompletingRebalance \"consumer\" \"\" [a-1 a /host b\"\" b\"\"]
         > hang-up other
+        > wait 5
         > describe g
         g Empty \"consumer\" \"\"
         ",

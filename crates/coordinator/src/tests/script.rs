@@ -198,8 +198,8 @@ impl World {
             }
             "hang-up" => {
                 let connection = sender(&arguments.plain(0)).connection;
-                let outcome = self.coordinator.disconnected(connection, self.now);
-                self.apply(outcome)
+                self.coordinator.disconnected(connection, self.now);
+                self.apply(Outcome::default())
             }
             _ => {
                 let name = arguments.plain(0);

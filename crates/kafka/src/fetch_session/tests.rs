@@ -53,7 +53,7 @@ fn instant() -> Instant {
 
 fn key(index: i32) -> PartitionKey {
     PartitionKey {
-        topic: TopicKey::Name(Arc::from("orders")),
+        topic: TopicKey::named("orders"),
         index,
     }
 }
@@ -252,7 +252,7 @@ proptest! {
 fn partitions_under_endless_names_count_as_many() {
     let named = |len: usize| Wanted {
         key: PartitionKey {
-            topic: TopicKey::Name(Arc::from("x".repeat(len))),
+            topic: TopicKey::named(&"x".repeat(len)),
             index: 0,
         },
         ..partition(0)

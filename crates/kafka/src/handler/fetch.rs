@@ -154,7 +154,7 @@ fn wanted(topic: &FetchTopic, by_id: bool) -> impl Iterator<Item = Wanted> {
     let key = if by_id {
         TopicKey::Id(topic_id(topic.topic_id))
     } else {
-        TopicKey::Name(topic.topic.as_str().into())
+        TopicKey::named(topic.topic.as_str())
     };
     topic.partitions.iter().map(move |partition| Wanted {
         key: PartitionKey {
@@ -173,7 +173,7 @@ fn forgotten(topics: &[ForgottenTopic], by_id: bool) -> Vec<PartitionKey> {
         let key = if by_id {
             TopicKey::Id(topic_id(topic.topic_id))
         } else {
-            TopicKey::Name(topic.topic.as_str().into())
+            TopicKey::named(topic.topic.as_str())
         };
         let indexes = topic.partitions.iter();
         indexes.map(move |index| PartitionKey {
@@ -193,7 +193,7 @@ struct Slot {
 
 fn reference(key: &TopicKey) -> TopicRef<'_> {
     match key {
-        TopicKey::Name(name) => TopicRef::Name(name),
+        TopicKey::Name(name) => TopicRef::Name(&name.text),
         TopicKey::Id(id) => TopicRef::Id(*id),
     }
 }
@@ -350,7 +350,7 @@ fn add(topics: &mut Vec<(TopicKey, FetchedTopic)>, key: TopicKey, partition: Fet
     }
     let mut topic = FetchedTopic::default();
     match &key {
-        TopicKey::Name(name) => topic.name = text(name),
+        TopicKey::Name(name) => topic.name = text(&name.text),
         TopicKey::Id(id) => topic.id = *id,
     }
     topic.partitions.push(partition);

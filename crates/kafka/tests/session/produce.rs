@@ -377,6 +377,42 @@ async fn above_the_units_new_clients_are_told_and_old_ones_wait() {
     assert_eq!(codes(&client.decode::<ProduceRequest>(5, &reply)), [0]);
 }
 
+/// A batch of one record that packs to next to nothing.
+fn tight(value_bytes: usize) -> Bytes {
+    let mut builder = BatchBuilder::default();
+    builder.push(NewRecord {
+        timestamp: Timestamp(1_700_000_000_000),
+        value: Some(&vec![0; value_bytes]),
+        ..NewRecord::default()
+    });
+    let batch = Batch::check(builder.build()).unwrap();
+    let packed = batch.recompress(Compression::Zstd, Levels::default(), usize::MAX);
+    packed.unwrap().bytes().clone()
+}
+
+#[tokio::test]
+async fn what_takes_long_to_open_is_left_to_other_threads() {
+    let world = World::new();
+    let mut client = world.connect();
+    create(&mut client, "orders").await;
+    for (value_bytes, batches, is_long) in
+        [(1 << 20, 1, false), (4 << 20, 1, true), (1 << 20, 3, true)]
+    {
+        let partitions: Vec<_> = (0..batches)
+            .map(|index| (index, Some(tight(value_bytes))))
+            .collect();
+        let request = producing(-1, "orders", &partitions);
+        let staged = client.send(9, &request);
+        assert_eq!(
+            matches!(staged, Staged::Large(_)),
+            is_long,
+            "{value_bytes}, {batches}"
+        );
+        let response = client.call(9, &request).await;
+        assert_eq!(codes(&response), vec![0; partitions.len()]);
+    }
+}
+
 /// A request for the id of an idempotent producer.
 pub(crate) fn idempotent() -> InitProducerIdRequest {
     InitProducerIdRequest::default().with_transactional_id(None)

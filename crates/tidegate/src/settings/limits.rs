@@ -79,16 +79,6 @@ pub(super) fn read(section: &Section<'_>, refusals: &mut Refusals) -> LimitSetti
             refusals,
         );
     }
-    if limits.outgoing_bytes_max < limits.reply_bytes_max {
-        let problem = "is smaller than limits.reply_bytes_max";
-        refuse(
-            section,
-            "outgoing_bytes_max",
-            problem,
-            "raise it, or lower that",
-            refusals,
-        );
-    }
     if limits.incoming_bytes_max < limits.produce_request_bytes_max {
         let problem = "is smaller than limits.produce_request_bytes_max";
         refuse(section, "incoming_bytes_max", problem, "raise it", refusals);
@@ -135,7 +125,10 @@ fn read_values(section: &Section<'_>) -> LimitSettings {
         incoming_bytes_max: section.size("incoming_bytes_max"),
         outgoing_bytes_max: section.size("outgoing_bytes_max"),
         outgoing_bytes_per_connection_max: section.size("outgoing_bytes_per_connection_max"),
-        reply_bytes_max: section.size("reply_bytes_max"),
+        // Whoever sets the one need not know of the other.
+        reply_bytes_max: section
+            .size("reply_bytes_max")
+            .min(section.size("outgoing_bytes_max")),
         socket_send_buffer_bytes: section.optional_size("socket_send_buffer_bytes"),
         shutdown_timeout: section.duration("shutdown_timeout"),
     }

@@ -282,7 +282,8 @@ pub(super) const LIMITS: Table = Table {
             "\"256MiB\"",
             START,
             "Memory that making one reply may take, a fetch's events apart; a request whose reply would \
-             take more is refused. It is taken out of `outgoing_bytes_max` before the reply is made.",
+             take more is refused. It is taken out of `outgoing_bytes_max` before the reply is made, and is \
+             never more than that.",
         ),
         literal(
             "socket_send_buffer_bytes",
