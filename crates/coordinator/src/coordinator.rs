@@ -112,7 +112,7 @@ impl Coordinator {
     }
 
     /// The connection is gone: members that came over it and never synced, and ids that were given out
-    /// over it, have [`NEWCOMER_GRACE`] to be heard of over another one. Some clients join over one
+    /// over it, have `NEWCOMER_GRACE` to be heard of over another one. Some clients join over one
     /// connection and sync over the next (sarama-cluster does).
     pub fn disconnected(&mut self, connection: ConnectionId, now: Now) {
         let first = (connection, GroupId::from(""), MemberId::from(""));
